@@ -1,0 +1,322 @@
+"""The command `padan`: verify a person, look a record up, make a key.
+
+What its options mean stands in cli_options, what it prints in cli_output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from padan_client import cli_options as options
+from padan_client.cli_output import (
+    error_json,
+    lookup_json,
+    show_error,
+    show_lookup,
+    show_verification,
+    verification_json,
+)
+from padan_client.client import Client
+from padan_client.errors import (
+    BudgetSpent,
+    PadanError,
+    PermissionDenied,
+    RequestIdExpired,
+    RequestIdReused,
+    RequestInvalid,
+    Unauthenticated,
+)
+from padan_client.keys import KeyKind, PartnerKey, new_private_key, private_pem, public_jwk
+from padan_client.version import sdk_version
+from padan_client.vocabulary import MaritalStatus, Sex
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    YES = 0
+    NO = 1
+    INVALID = 2
+    REFUSED = 3
+    FAULT = 4
+
+
+EXIT_CODES = """Exit codes: 0 matched, or found · 1 answered, but not matched or found ·
+2 wrong usage, or an invalid request · 3 refused: identity, permission or budget ·
+4 unavailable, or a fault. Only 0 is a yes."""
+
+app = typer.Typer(
+    name="padan",
+    help="Verify people against the civil registry, as a registered partner.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    # Local variables hold personal data.
+    pretty_exceptions_show_locals=False,
+)
+key_app = typer.Typer(help="Keys that sign for the partner.", no_args_is_help=True)
+app.add_typer(key_app, name="key")
+
+_Answered = TypeVar("_Answered")
+_Text = Annotated[str | None, typer.Option(rich_help_panel="Claims")]
+_Date = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", rich_help_panel="Claims")]
+_Sex = Annotated[Sex | None, typer.Option(case_sensitive=False, rich_help_panel="Claims")]
+_MaritalStatus = Annotated[
+    MaritalStatus | None, typer.Option(case_sensitive=False, rich_help_panel="Claims")
+]
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    *,
+    nik: options.NikArgument = None,
+    purpose: options.PurposeOption,
+    full_name: _Text = None,
+    birth_place: _Text = None,
+    birth_date: _Date = None,
+    sex: _Sex = None,
+    mother_name: _Text = None,
+    father_name: _Text = None,
+    family_card_number: _Text = None,
+    address: _Text = None,
+    rt: _Text = None,
+    rw: _Text = None,
+    province_code: _Text = None,
+    regency_code: _Text = None,
+    district_code: _Text = None,
+    village_code: _Text = None,
+    marital_status: _MaritalStatus = None,
+    born_on_or_before: _Date = None,
+    consent: options.ConsentOption = "",
+    consent_sha256: options.ConsentSha256Option = "",
+    consent_given_at: options.ConsentGivenAtOption = "",
+    case_reference: options.CaseReferenceOption = "",
+    operator: options.OperatorOption = "",
+    max_staleness: options.MaxStalenessOption = None,
+    request_id: options.RequestIdOption = None,
+    target: options.TargetOption,
+    partner: options.PartnerOption,
+    key_id: options.KeyIdOption = None,
+    key_file: options.KeyFileOption,
+    ca_file: options.CaFileOption = None,
+    insecure: options.InsecureOption = False,
+    audience: options.AudienceOption = "padan",
+    timeout: options.TimeoutOption = 5.0,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Compare claims with the record of a NIK."""
+    claims = {
+        "full_name": full_name,
+        "birth_place": birth_place,
+        "birth_date": birth_date,
+        "sex": sex,
+        "mother_name": mother_name,
+        "father_name": father_name,
+        "family_card_number": family_card_number,
+        "address": address,
+        "rt": rt,
+        "rw": rw,
+        "province_code": province_code,
+        "regency_code": regency_code,
+        "district_code": district_code,
+        "village_code": village_code,
+        "marital_status": marital_status,
+        "born_on_or_before": born_on_or_before,
+    }
+    client = _connect(
+        target=target,
+        partner=partner,
+        key_id=key_id,
+        key_file=key_file,
+        ca_file=ca_file,
+        insecure=insecure,
+        audience=audience,
+        timeout_seconds=timeout,
+    )
+    result = _ask(
+        client,
+        lambda: client.verify(
+            options.read_nik(nik),
+            {name: claim for name, claim in claims.items() if claim is not None},
+            purpose=purpose,
+            consent=options.read_consent(
+                reference=consent, sha256=consent_sha256, given_at=consent_given_at
+            ),
+            case_reference=case_reference,
+            operator=operator,
+            max_staleness=options.read_max_staleness(max_staleness),
+            request_id=request_id,
+        ),
+        as_json=as_json,
+    )
+    if as_json:
+        _print_json(verification_json(result))
+    else:
+        show_verification(Console(highlight=False), result)
+    raise typer.Exit(Exit.YES if result.matched else Exit.NO)
+
+
+@app.command(epilog=EXIT_CODES)
+def lookup(
+    *,
+    nik: options.NikArgument = None,
+    read_mask: Annotated[
+        str, typer.Option(help="The elements wanted, separated by commas: full_name,birth_date.")
+    ],
+    purpose: options.PurposeOption,
+    consent: options.ConsentOption = "",
+    consent_sha256: options.ConsentSha256Option = "",
+    consent_given_at: options.ConsentGivenAtOption = "",
+    case_reference: options.CaseReferenceOption = "",
+    operator: options.OperatorOption = "",
+    max_staleness: options.MaxStalenessOption = None,
+    request_id: options.RequestIdOption = None,
+    target: options.TargetOption,
+    partner: options.PartnerOption,
+    key_id: options.KeyIdOption = None,
+    key_file: options.KeyFileOption,
+    ca_file: options.CaFileOption = None,
+    insecure: options.InsecureOption = False,
+    audience: options.AudienceOption = "padan",
+    timeout: options.TimeoutOption = 5.0,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Read the elements of a NIK's record that --read-mask names."""
+    client = _connect(
+        target=target,
+        partner=partner,
+        key_id=key_id,
+        key_file=key_file,
+        ca_file=ca_file,
+        insecure=insecure,
+        audience=audience,
+        timeout_seconds=timeout,
+    )
+    result = _ask(
+        client,
+        lambda: client.lookup(
+            options.read_nik(nik),
+            [name.strip() for name in read_mask.split(",")],
+            purpose=purpose,
+            consent=options.read_consent(
+                reference=consent, sha256=consent_sha256, given_at=consent_given_at
+            ),
+            case_reference=case_reference,
+            operator=operator,
+            max_staleness=options.read_max_staleness(max_staleness),
+            request_id=request_id,
+        ),
+        as_json=as_json,
+    )
+    if as_json:
+        _print_json(lookup_json(result))
+    else:
+        show_lookup(Console(highlight=False), result)
+    raise typer.Exit(Exit.YES if result.found else Exit.NO)
+
+
+@key_app.command("new")
+def key_new(
+    out: Annotated[Path, typer.Option(help="The file to make; an existing one is left alone.")],
+    kind: Annotated[
+        KeyKind, typer.Option(case_sensitive=False, help="EdDSA is Ed25519, ES256 is EC P-256.")
+    ] = KeyKind.EDDSA,
+    key_id: Annotated[
+        str | None, typer.Option(help="The key's id; by default its RFC 7638 thumbprint.")
+    ] = None,
+) -> None:
+    """Make a private key that only you can read, and print the public JWK to register."""
+    key = new_private_key(kind)
+    try:
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(private_pem(key))
+    except FileExistsError:
+        raise typer.BadParameter("the file exists, and is left as it is") from None
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write the file: {error.strerror}") from None
+    _print_json(public_jwk(key, key_id=key_id))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"padan {sdk_version()}")
+
+
+def _connect(
+    *,
+    target: str,
+    partner: str,
+    key_id: str | None,
+    key_file: Path,
+    ca_file: Path | None,
+    insecure: bool,
+    audience: str,
+    timeout_seconds: float,
+) -> Client:
+    try:
+        return Client(
+            target=target,
+            credentials=PartnerKey(partner, key_id, private_key=key_file),
+            audience=audience,
+            ca_file=ca_file,
+            insecure=insecure,
+            channels=2,  # One to call on, one to retry on.
+            timeout_seconds=timeout_seconds,
+        )
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _ask(client: Client, call: Callable[[], _Answered], *, as_json: bool) -> _Answered:
+    """Give the answer, or print the error and leave with its exit code."""
+    try:
+        with client:
+            return call()
+    except PadanError as error:
+        if as_json:
+            _print_json(error_json(error))
+        else:
+            show_error(Console(stderr=True, highlight=False), error)
+        raise typer.Exit(_exit_of(error)) from None
+
+
+def _exit_of(error: PadanError) -> Exit:
+    match error:
+        case RequestInvalid() | RequestIdReused() | RequestIdExpired():
+            return Exit.INVALID
+        case Unauthenticated() | PermissionDenied() | BudgetSpent():
+            return Exit.REFUSED
+        case _:
+            return Exit.FAULT
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def main() -> NoReturn:
+    """Run the command, and exit. A fault of its own must not look like an answer."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal without the marks gets a question mark, not a traceback.
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except Exception as error:
+        # Its type alone: its text may quote what was asked.
+        print(f"padan: internal fault: {type(error).__name__}", file=sys.stderr)
+    sys.exit(Exit.FAULT)

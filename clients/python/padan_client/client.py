@@ -1,0 +1,183 @@
+"""The synchronous client. It is safe to share between threads; make it after a fork."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count, cycle
+from os import PathLike
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+from uuid import UUID
+
+import grpc
+
+from padan.v1.verification_pb2 import LookupRequest, VerifyRequest
+from padan.v1.verification_pb2_grpc import VerificationServiceStub
+from padan_client.channels import channel_options, checked_channels, transport_credentials
+from padan_client.decode import lookup_result_of, verification_of
+from padan_client.encode import Circumstances, Claims, Consent, lookup_request, verify_request
+from padan_client.keys import PartnerKey
+from padan_client.request_id import new_request_id
+from padan_client.results import LookupResult, Verification
+from padan_client.retry import RetryPolicy, checked_timeout
+from padan_client.status import error_of
+from padan_client.tokens import TokenSource
+from padan_client.vocabulary import Purpose
+
+_Request = TypeVar("_Request", VerifyRequest, LookupRequest)
+_Response = TypeVar("_Response")
+
+
+class Client:
+    """Calls the service as one partner.
+
+    `target` is host:port. TLS trusts the system's roots, or those in `ca_file`; `insecure`
+    (plaintext) is accepted for loopback targets only. `timeout_seconds` is the deadline of a call
+    over all its attempts. Raises ValueError for settings that cannot be, OSError if `ca_file`
+    cannot be read; it does not connect before the first call.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str,
+        credentials: PartnerKey,
+        audience: str = "padan",
+        ca_file: str | PathLike[str] | None = None,
+        insecure: bool = False,
+        channels: int = 4,
+        timeout_seconds: float = 5.0,
+        max_attempts: int = 4,
+    ) -> None:
+        self._timeout_seconds = checked_timeout(timeout_seconds)
+        self._retry = RetryPolicy(max_attempts=max_attempts)
+        self._tokens = TokenSource(credentials, audience=audience)
+        tls = transport_credentials(target=target, ca_file=ca_file, insecure=insecure)
+        self._channels = [_open(target, tls) for _ in range(checked_channels(channels))]
+        self._stubs = cycle([VerificationServiceStub(channel) for channel in self._channels])
+
+    @staticmethod
+    def new_request_id() -> str:
+        """Mint a request id, to be stored before the call that will carry it."""
+        return new_request_id()
+
+    def verify(
+        self,
+        nik: str,
+        claims: Mapping[str, object] | None = None,
+        *,
+        purpose: Purpose | str,
+        consent: Consent | None = None,
+        case_reference: str = "",
+        operator: str = "",
+        max_staleness: timedelta | None = None,
+        request_id: str | UUID | None = None,
+        timeout_seconds: float | None = None,
+        **more_claims: Unpack[Claims],
+    ) -> Verification:
+        """Compare claims, given as a mapping or as keywords, with the record of a NIK.
+
+        Raises PadanError: the person is then not verified.
+        """
+        about = Circumstances(
+            purpose=purpose,
+            consent=consent,
+            case_reference=case_reference,
+            operator=operator,
+            max_staleness=max_staleness,
+            request_id=request_id,
+        )
+        request = verify_request(nik, claims or {}, more_claims, about)
+        message = self._call(lambda stub: stub.Verify, request, timeout_seconds)
+        return verification_of(
+            message, request_id=request.request_id, received_at=datetime.now(UTC)
+        )
+
+    def lookup(
+        self,
+        nik: str,
+        read_mask: Iterable[str],
+        *,
+        purpose: Purpose | str,
+        consent: Consent | None = None,
+        case_reference: str = "",
+        operator: str = "",
+        max_staleness: timedelta | None = None,
+        request_id: str | UUID | None = None,
+        timeout_seconds: float | None = None,
+    ) -> LookupResult:
+        """Read the elements of a NIK's record that `read_mask` names.
+
+        Raises PadanError, PermissionDenied with `elements` if one of them is not granted.
+        """
+        about = Circumstances(
+            purpose=purpose,
+            consent=consent,
+            case_reference=case_reference,
+            operator=operator,
+            max_staleness=max_staleness,
+            request_id=request_id,
+        )
+        request = lookup_request(nik, read_mask, about)
+        message = self._call(lambda stub: stub.Lookup, request, timeout_seconds)
+        return lookup_result_of(
+            message, request_id=request.request_id, received_at=datetime.now(UTC)
+        )
+
+    def _call(
+        self,
+        method: Callable[
+            [VerificationServiceStub], grpc.UnaryUnaryMultiCallable[_Request, _Response]
+        ],
+        request: _Request,
+        timeout_seconds: float | None,
+    ) -> _Response:
+        timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        deadline = time.monotonic() + checked_timeout(timeout)
+        for attempt in count(1):
+            attempt_timeout = self._retry.attempt_timeout(
+                attempt, remaining_seconds=deadline - time.monotonic()
+            )
+            try:
+                return method(next(self._stubs))(
+                    request,
+                    timeout=attempt_timeout,
+                    metadata=(("authorization", f"Bearer {self._tokens.token()}"),),
+                )
+            except grpc.RpcError as failed:
+                error = error_of(failed, request_id=request.request_id)
+            pause = self._retry.pause_after(
+                error,
+                attempt=attempt,
+                remaining_seconds=deadline - time.monotonic(),
+                random=random.random,
+            )
+            if pause is None:
+                raise error
+            time.sleep(pause)
+        raise AssertionError("the loop ends by returning or raising")
+
+    def close(self) -> None:
+        """Close the connections; calls under way are cancelled."""
+        for channel in self._channels:
+            channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _open(target: str, tls: grpc.ChannelCredentials | None) -> grpc.Channel:
+    if tls is None:
+        return grpc.insecure_channel(target, options=channel_options())
+    return grpc.secure_channel(target, tls, options=channel_options())

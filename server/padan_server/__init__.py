@@ -1,0 +1,1 @@
+"""Padan: a verification service over a copy of the civil registry, with a ledger."""

@@ -1,0 +1,5 @@
+"""Runs the command line: `python -m padan_server`."""
+
+from padan_server.cli import main
+
+main()

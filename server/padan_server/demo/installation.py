@@ -1,0 +1,178 @@
+"""Sets an installation up in a directory: servers, keys, schemas, people, and the service itself.
+
+What is there already is used as it is, so that a second start takes seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from padan_server.adapters import keyring_file
+from padan_server.compose.ledger import open_ledger
+from padan_server.config import Settings
+from padan_server.embedded.load import load_population
+from padan_server.embedded.servers import EmbeddedServers
+from padan_server.migrations import ledger as ledger_migrations
+from padan_server.migrations import registry as registry_migrations
+from padan_server.supervisor import reserve_port
+from padan_server.transport.health import ask
+from padan_server.transport.verification import NAME
+
+READY_SECONDS_MAX = 60.0
+SEED = 1
+
+Tell = Callable[[str], None]
+
+
+class InstallationError(Exception):
+    """The installation cannot be set up or started; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A service that runs: its port, its supervisor's process, and its log."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    certificate_file: Path | None
+
+    @property
+    def target(self) -> str:
+        """The address for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    def ready(self) -> bool:
+        """Tell whether a worker can answer."""
+        return ask(self.target, service=NAME, certificate_file=self.certificate_file) == "SERVING"
+
+    def wait_until_ready(self) -> None:
+        """Wait until a worker can answer. Raises InstallationError."""
+        ends = time.monotonic() + READY_SECONDS_MAX
+        while not self.ready():
+            if self.process.poll() is not None or time.monotonic() > ends:
+                raise InstallationError(f"the service does not start; its log is {self.log_file}")
+            time.sleep(0.1)
+
+
+class Installation:
+    """One installation below a directory."""
+
+    def __init__(self, directory: Path, *, tell: Tell) -> None:
+        self.directory = directory.resolve()
+        self.servers = EmbeddedServers(self.directory / "servers")
+        self._tell = tell
+
+    @property
+    def notary_socket(self) -> Path:
+        """The notary's socket: beside the servers' sockets, whose path is short enough."""
+        return Path(self.environment["PADAN_NOTARY_SOCKET"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of the service, as environment variables."""
+        return {
+            "PADAN_DATA_DIR": str(self.directory),
+            "PADAN_NOTARY_SOCKET": str(self.servers.socket_directory / "notary.sock"),
+            "PADAN_REGISTRY_URL": self.servers.registry_url,
+            "PADAN_REPLICA_URLS": self.servers.replica_url,
+            "PADAN_LEDGER_URL": self.servers.ledger_url,
+            "PADAN_VALKEY_URL": self.servers.valkey_url,
+            "PADAN_LOG_ORIGIN": "padan.example/demo",
+            "PADAN_HOST": "127.0.0.1",
+            "PADAN_INSECURE": "true",
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """The same, read."""
+        given = self.environment.items()
+        return Settings.model_validate(
+            {name.removeprefix("PADAN_").lower(): value for name, value in given}
+        )
+
+    def prepare(self, *, people: int) -> None:
+        """Start the servers, and set up what is missing."""
+        self.servers.start()
+        versions = ", ".join(f"{name} {number}" for name, number in self.servers.versions.items())
+        self._tell(f"PostgreSQL primary and hot standby, and Valkey, run ({versions})")
+        if not (self.directory / "keys").exists():
+            keyring_file.create(self.directory / "keys")
+            self._tell("keys made")
+        registry_migrations.upgrade(self.servers.registry_url)
+        if not self._has_people():
+            self._tell(f"filling the registry with {people:,} people, none of whom exists")
+            report = load_population(self.servers.registry_url, people=people, seed=SEED)
+            self._tell(f"{report.people:,} people in {report.seconds:.1f} s")
+        ledger_migrations.upgrade(self.servers.ledger_url)
+        if not self.settings.anchor.exists():
+            asyncio.run(open_ledger(self.settings))
+            self._tell("the ledger's log opened")
+
+    @contextmanager
+    def serving(self, *, port: int, settings: Mapping[str, str]) -> Iterator[Serving]:
+        """Run the service until the block ends. Port 0, or one that is taken, gives a free one."""
+        holder = _reserve(port)
+        environment = os.environ | self.environment | dict(settings)
+        environment["PADAN_PORT"] = str(holder.getsockname()[1])
+        log_file = self.directory / "padan-server.log"
+        with log_file.open("ab") as log, holder:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "padan_server", "serve"],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the demonstration, which then stops it
+            )
+            certificate = environment.get("PADAN_TLS_CERTIFICATE_FILE")
+            serving = Serving(
+                int(environment["PADAN_PORT"]),
+                process,
+                log_file,
+                Path(certificate) if certificate else None,
+            )
+            try:
+                serving.wait_until_ready()
+                yield serving
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+
+    def check_ledger(self) -> str:
+        """Check the log as `padan-server ledger check` does; gives what that prints."""
+        return self._run("ledger", "check")
+
+    def _has_people(self) -> bool:
+        with psycopg.connect(self.servers.registry_url) as registry:
+            return registry.execute("SELECT 1 FROM person LIMIT 1").fetchone() is not None
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "padan_server", *arguments],
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise InstallationError(done.stderr.strip() or done.stdout.strip())
+        return done.stdout.strip()
+
+
+def _reserve(port: int) -> socket.socket:
+    try:
+        return reserve_port("127.0.0.1", port)
+    except OSError:
+        return reserve_port("127.0.0.1", 0)

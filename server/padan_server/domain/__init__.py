@@ -1,0 +1,1 @@
+"""The domain: pure values and rules. No I/O, no clock, no randomness of its own."""

@@ -1,0 +1,55 @@
+"""One call on its way through the pipeline: what came with it, and what went back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+
+import msgspec
+
+from padan_server.domain.outcome import Judgement
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What came with a request: the authorization header ("" if none) and the peer's address.
+
+    `peer` is an address without a port, or "" where it is not known.
+    """
+
+    authorization: str
+    peer: str
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What goes back: the judgement, and what the ledger says of it.
+
+    `time` is the entry's, in microseconds since the epoch. `day_left` and `month_left` are -1 where
+    the agreement sets no limit. For a replay, `index` and `time` are the first call's.
+    """
+
+    judgement: Judgement
+    subject_token: str
+    log: str
+    index: int
+    time: int
+    statement_salt: bytes
+    charged: bool
+    day_left: int
+    month_left: int
+    replayed: bool
+
+
+@lru_cache(maxsize=4096)
+def network_class(peer: str) -> str:
+    """Classify a peer's address as entries do: LOOPBACK, PRIVATE, PUBLIC, LOCAL or UNKNOWN."""
+    if peer == "unix":
+        return "LOCAL"
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return "UNKNOWN"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # how a listener of both families shows callers of version 4
+    if address.is_loopback:
+        return "LOOPBACK"
+    return "PRIVATE" if address.is_private else "PUBLIC"

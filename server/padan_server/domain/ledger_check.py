@@ -1,0 +1,296 @@
+"""The check of a ledger: everything that derives from the log is derived again and compared.
+
+Pure but for its reader. It trusts the log's public key and the anchor, and nothing in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from padan_server.domain import entry
+from padan_server.domain.draft import Kind
+from padan_server.domain.ledger import (
+    SUBJECT_KEY_BYTES,
+    Batch,
+    SearchRow,
+    microseconds,
+    search_row,
+)
+from padan_server.domain.ledger_reader import Present, Reader
+from padan_server.domain.ledger_replay import Replay, binds, request_of
+from padan_server.domain.merkle import EMPTY, EMPTY_ROOT, Frontier, leaf_hash
+from padan_server.domain.note import Checkpoint, NoteInvalid, open_checkpoint
+from padan_server.domain.request_id import LIFETIME_SECONDS, time_of
+
+FINDINGS_MAX = 100
+"""The check ends when it has found so much: the ledger is broken, and where is known."""
+
+# What reading a value of another shape raises.
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
+
+
+class What(StrEnum):
+    """What a finding is about."""
+
+    LOG = "LOG"
+    ANCHOR = "ANCHOR"
+    BATCH = "BATCH"
+    ENTRY = "ENTRY"
+    SEARCH = "SEARCH"
+    PERSONAL = "PERSONAL"
+    BOUND_REQUEST = "BOUND_REQUEST"
+    BUDGET = "BUDGET"
+    PARTNER = "PARTNER"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that does not hold: what, where, and in which way."""
+
+    what: What
+    where: str
+    text: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The check's result. `signed` of the `size` entries are under the anchored signature."""
+
+    log: str
+    size: int
+    signed: int
+    root: bytes
+    unsealed: int
+    findings: list[Finding]
+
+
+class Secrets(Protocol):
+    """What only the operator can open; the check does without where it is not given."""
+
+    def unseal(self, sealed: bytes, draft_id: bytes) -> bytes:
+        """Open what is sealed beside an entry. Raises ValueError."""
+        ...
+
+
+class Stopped(Exception):
+    """Enough was found."""
+
+
+async def check(
+    reader: Reader,
+    *,
+    anchor: bytes,
+    public_key: bytes,
+    secrets: Secrets | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Check a whole ledger. `anchor` is the note, read before the reader reads anything.
+
+    A notary may write meanwhile: what it adds is not checked. Raises LedgerError if the database
+    cannot be read.
+    """
+    present = await reader.present()
+    checking = _Check(reader, present, secrets)
+    signed = checking.open_anchor(anchor, public_key)
+    try:
+        async for batch in reader.batches(0):
+            if batch.first >= present.size:
+                break
+            await checking.batch(batch, signed)
+            progress(batch.size, present.size)
+        await checking.end()
+    except Stopped:
+        pass
+    return Report(
+        log=present.log.name,
+        size=present.size,
+        signed=signed.size,
+        root=present.root,
+        unsealed=checking.unsealed,
+        findings=checking.findings,
+    )
+
+
+class _Check:
+    def __init__(self, reader: Reader, present: Present, secrets: Secrets | None) -> None:
+        self.findings: list[Finding] = []
+        self.unsealed = 0
+        self._reader = reader
+        self._present = present
+        self._secrets = secrets
+        self._replay = Replay()
+        self._frontier: Frontier = EMPTY
+        self._time = ""
+        self._bound_since = present.clock / 1_000_000 - LIFETIME_SECONDS
+        self._bound = 0
+
+    def open_anchor(self, anchor: bytes, public_key: bytes) -> Checkpoint:
+        name = self._present.log.name
+        if self._present.log.public_key != public_key:
+            self._find(What.LOG, "log", "has another public key")
+        try:
+            signed = open_checkpoint(anchor, origin=name, public_key=public_key)
+        except NoteInvalid as error:
+            self._find(What.ANCHOR, "anchor", str(error))
+            return Checkpoint(name, 0, EMPTY_ROOT)
+        if signed.size > self._present.size:
+            self._find(
+                What.ANCHOR,
+                "anchor",
+                f"{signed.size} entries were signed, but the log ends at {self._present.size}",
+            )
+        return signed
+
+    async def batch(self, batch: Batch, signed: Checkpoint) -> None:
+        where = f"batch {batch.first}"
+        if batch.first != self._frontier.size or len(batch.entries) != batch.size - batch.first:
+            self._find(What.BATCH, where, "does not hold the entries that it should")
+            raise Stopped  # Nothing that follows can be compared.
+        self._frontier = self._frontier.extended([leaf_hash(data) for data in batch.entries])
+        if self._frontier.root() != batch.root or self._frontier.dump() != batch.frontier:
+            self._find(What.BATCH, where, "its entries do not lead to its root")
+            self._frontier = self._stored(batch)
+        if batch.size == signed.size and batch.root != signed.root:
+            self._find(What.ANCHOR, where, "is not what was signed")
+        if batch.first < signed.size < batch.size:
+            self._find(What.ANCHOR, where, "what was signed ends within it")
+        parsed = [
+            (index, data, self._parse(index, data, batch))
+            for index, data in enumerate(batch.entries, batch.first)
+        ]
+        entries = {index: read for index, data, read in parsed if read is not None}
+        for index, data, read in parsed:
+            if read is not None:
+                self._judge(index, data, read)
+        personal = await self._reader.personal(batch.first, batch.size)
+        rows = await self._reader.rows(batch.first, batch.size)
+        self._search(entries, rows)
+        self._personal(entries, personal)
+        await self._requests(entries)
+
+    async def end(self) -> None:
+        """Compare the present state with what the entries make."""
+        present, replay = self._present, self._replay
+        if (self._frontier.size, self._frontier.root()) != (present.size, present.root):
+            self._find(What.LOG, "head", "is not what the entries lead to")
+        if present.log.policy_version != replay.policy_version:
+            self._find(What.LOG, "log", "has another policy version than the entries make")
+        self._compare(What.PARTNER, "chain of ", present.heads, replay.heads)
+        self._compare(What.PARTNER, "state of ", present.partners, replay.partners)
+        self._compare(What.BUDGET, "", present.used, replay.used)
+        bound = await self._reader.bound_count(self._bound_since, present.size)
+        if bound > self._bound:
+            self._find(
+                What.BOUND_REQUEST, "bound requests", f"{bound - self._bound} belong to no answer"
+            )
+
+    def _compare(
+        self, what: What, prefix: str, found: Mapping[Any, Any], derived: Mapping[Any, Any]
+    ) -> None:
+        for key in sorted(found.keys() | derived.keys(), key=str):
+            if found.get(key) == derived.get(key):
+                continue
+            text = "differs from what the entries make"
+            if what is What.BUDGET:
+                there, made = found.get(key, 0), derived.get(key, 0)
+                text = f"is {there} in the database, {made} by the entries"
+            self._find(what, prefix + (" ".join(key) if isinstance(key, tuple) else key), text)
+
+    def _parse(self, index: int, data: bytes, batch: Batch) -> dict[str, Any] | None:
+        where = f"entry {index}"
+        try:
+            read = entry.parse(data)
+            if not isinstance(read["log"], str) or not isinstance(read["time"], str):
+                raise TypeError("a text field holds something else")
+            search_row(read, b"")
+            _time(read)
+        except _MALFORMED as error:
+            self._find(What.ENTRY, where, f"is no entry: {type(error).__name__}")
+            return None
+        if read["index"] != index or read["log"] != self._present.log.name:
+            self._find(What.ENTRY, where, "says that it stands elsewhere")
+        if read["time"] < self._time or read["time"] != entry.timestamp(batch.time):
+            self._find(What.ENTRY, where, "has another time than its batch, or goes back in time")
+        self._time = max(self._time, read["time"])
+        return read
+
+    def _judge(self, index: int, data: bytes, read: dict[str, Any]) -> None:
+        try:
+            for text in self._replay.take(read, leaf_hash(data)):
+                self._find(What.ENTRY, f"entry {index}", text)
+        except _MALFORMED:
+            self._find(What.ENTRY, f"entry {index}", "lacks what its kind must have")
+
+    def _search(
+        self,
+        entries: dict[int, dict[str, Any]],
+        rows: dict[int, tuple[SearchRow, int]],
+    ) -> None:
+        for index, read in entries.items():
+            row, time = rows.get(index, (None, 0))
+            if row is None:
+                self._find(What.SEARCH, f"entry {index}", "has no search side")
+                continue
+            known = len(row.subject_key) == (SUBJECT_KEY_BYTES if "subject" in read else 0)
+            if row != search_row(read, row.subject_key) or time != _time(read) or not known:
+                self._find(What.SEARCH, f"entry {index}", "its search side differs from it")
+
+    def _personal(self, entries: dict[int, dict[str, Any]], personal: dict[int, bytes]) -> None:
+        for index, sealed in personal.items():
+            read = entries.get(index)
+            if read is None:
+                continue
+            where, commitment = f"entry {index}", read.get("ask", {}).get("personal")
+            if commitment is None:
+                self._find(
+                    What.PERSONAL, where, "something is sealed beside it that it does not name"
+                )
+            elif self._secrets is not None:
+                try:
+                    salted = self._secrets.unseal(sealed, bytes.fromhex(read["draft_id"]))
+                except ValueError:
+                    self._find(What.PERSONAL, where, "its seal does not hold, or its key is gone")
+                    continue
+                self.unsealed += 1
+                if entry.base64(entry.personal(salted)) != commitment:
+                    self._find(What.PERSONAL, where, "what is sealed is not what it committed to")
+
+    async def _requests(self, entries: dict[int, dict[str, Any]]) -> None:
+        """Compare the answers' request ids, as far as they still bind, with what is bound."""
+        wanted = {
+            key: index
+            for index, read in entries.items()
+            if read["kind"] == Kind.ANSWER
+            and binds(read)
+            and (key := request_of(read)) is not None
+            and time_of(key[1]) >= self._bound_since
+        }
+        if not wanted:
+            return
+        rows = {(r.partner, r.request_id): r for r in await self._reader.bound(list(wanted))}
+        for key, index in wanted.items():
+            row = rows.get(key)
+            if row is None or row.index != index or row.time != _time(entries[index]):
+                self._find(
+                    What.BOUND_REQUEST, f"entry {index}", "its request_id is not bound to it"
+                )
+        self._bound += len(rows)
+
+    def _stored(self, batch: Batch) -> Frontier:
+        """Go on from the stored frontier, so that one damage is one finding."""
+        try:
+            return Frontier.load(batch.size, batch.frontier)
+        except ValueError:
+            raise Stopped from None
+
+    def _find(self, what: What, where: str, text: str) -> None:
+        self.findings.append(Finding(what, where, text))
+        if len(self.findings) >= FINDINGS_MAX:
+            raise Stopped
+
+
+def _time(read: dict[str, Any]) -> int:
+    return microseconds(datetime.fromisoformat(read["time"]))

@@ -1,0 +1,75 @@
+"""A person's record as the registry copy holds it, and how old that copy is."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import IntEnum
+
+import msgspec
+
+
+class LifeStatus(IntEnum):
+    """STAT_HIDUP."""
+
+    ALIVE = 1
+    DECEASED = 2
+
+
+class RecordStatus(IntEnum):
+    """FLAG_STATUS."""
+
+    ACTIVE = 1
+    INACTIVE = 2
+    DUPLICATE = 3
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """One person's record (SIAK "biodata"), without the protected elements.
+
+    Empty string or 0 where nothing is on record. Codes are SIAK's. `village_code` is the present
+    residence, 10 digits, or shorter where only the upper levels are known.
+    """
+
+    nik: str
+    full_name: str
+    birth_place: str
+    birth_date: date
+    sex: int
+    mother_name: str
+    father_name: str
+    family_card_number: str
+    address: str
+    rt: str
+    rw: str
+    village_code: str
+    marital_status: int
+    religion: int
+    occupation: int
+    education: int
+    blood_type: int
+    family_relation: int
+    postal_code: str
+    life_status: LifeStatus
+    record_status: RecordStatus
+    version: int
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What the registry copy says about one NIK.
+
+    `record` is None if no record has the NIK. `as_of` is in seconds since the epoch, UTC: the copy
+    held every change committed at the registry up to then.
+    """
+
+    record: Record | None
+    as_of: float
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """How complete the copy is for one regency.
+
+    `complete_to` is in seconds since the epoch, or None if the regency is not centralised.
+    """
+
+    complete_to: float | None
+    outreach_pending: bool

@@ -1,0 +1,1 @@
+"""Schema versions (alembic): one package per database."""

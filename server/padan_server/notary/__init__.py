@@ -1,0 +1,1 @@
+"""The notary: the one process that writes the ledger, in batches, each in one transaction."""

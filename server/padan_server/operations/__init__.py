@@ -1,0 +1,1 @@
+"""What each method does once a call is allowed: find, judge, draft."""

@@ -1,0 +1,1 @@
+"""Tests of the whole service, through the SDK and the command line."""

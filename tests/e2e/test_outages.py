@@ -1,0 +1,122 @@
+"""What is down, and what then happens: the rows of docs/failures.md."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from padan_client import Client, PadanError, TooStale, Unavailable
+from tests.support.padan import Padan, padan
+
+NIK = "3171015203909001"
+OTHER_NIK = "3402015512559001"
+NEVER_CACHED = {"PADAN_CACHE_TTL_SECONDS": "0.001", "PADAN_WORKERS": "1"}
+
+
+@pytest.fixture(scope="module")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Padan]:
+    with padan(tmp_path_factory.mktemp("breakable"), settings=NEVER_CACHED) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(breakable: Padan) -> Iterator[Client]:
+    with breakable.client(breakable.partner("bank-outage"), timeout_seconds=3) as client:
+        yield client
+
+
+def charged(breakable: Padan, request_id: str) -> int:
+    entries = breakable.entries("bank-outage")
+    return sum("charge" in e and e["ask"]["request_id"] == request_id for e in entries)
+
+
+def wait_for(breakable: Padan, client: Client) -> None:
+    """Wait until calls are answered again, without a restart by hand."""
+    ends = time.monotonic() + 30
+    while True:
+        try:
+            client.verify(NIK, full_name="X EXAMPLE", purpose="ACCOUNT_OPENING")
+        except PadanError:
+            assert time.monotonic() < ends, "the service did not recover"
+            time.sleep(0.2)
+        else:
+            return
+
+
+def test_replica_away_then_back_answers_and_charges_once(breakable: Padan, client: Client) -> None:
+    request_id = client.new_request_id()
+    ask = {"full_name": "PONIRAH", "purpose": "ACCOUNT_OPENING", "request_id": request_id}
+    breakable.installation.servers.stop_replica()
+    try:
+        with pytest.raises(Unavailable) as refused:
+            client.verify(OTHER_NIK, **ask)  # type: ignore[arg-type]
+        assert refused.value.reason == "REGISTRY_UNAVAILABLE"
+    finally:
+        breakable.installation.servers.start_replica()
+    wait_for(breakable, client)
+    first = client.verify(OTHER_NIK, **ask)  # type: ignore[arg-type]
+    again = client.verify(OTHER_NIK, **ask)  # type: ignore[arg-type]
+    assert (first.matched, first.billable, first.replayed) == (True, True, False)
+    assert (again.matched, again.billable, again.replayed) == (True, False, True)
+    assert charged(breakable, request_id) == 1
+    breakable.entries_until("bank-outage", 1, kind="FAULT", reason="REGISTRY_UNAVAILABLE")
+
+
+def test_valkey_away_fails_no_call(breakable: Padan, client: Client) -> None:
+    breakable.installation.servers.stop_valkey()
+    try:
+        for _ in range(20):
+            client.verify(OTHER_NIK, full_name="PONIRAH", purpose="ACCOUNT_OPENING")
+    finally:
+        breakable.installation.servers.start_valkey()
+    client.verify(OTHER_NIK, full_name="PONIRAH", purpose="ACCOUNT_OPENING")
+
+
+def test_ledger_away_answers_nobody(breakable: Padan, client: Client) -> None:
+    breakable.installation.servers.stop_primary()
+    try:
+        with pytest.raises(Unavailable):
+            client.verify(NIK, full_name="X EXAMPLE", purpose="ACCOUNT_OPENING")
+    finally:
+        breakable.installation.servers.start_primary()
+    wait_for(breakable, client)
+    breakable.check()
+
+
+def test_age_grows_while_the_replica_stands_still(breakable: Padan, client: Client) -> None:
+    """The replica's replay is paused: it answers, and says how old its data is."""
+    with psycopg.connect(breakable.installation.servers.replica_url, autocommit=True) as replica:
+        replica.execute("SELECT pg_wal_replay_pause()")
+        try:
+            time.sleep(1.5)
+            old = client.verify(NIK, full_name="X EXAMPLE", purpose="ACCOUNT_OPENING")
+            assert old.age is not None
+            assert old.age > timedelta(seconds=1)
+            with pytest.raises(TooStale):
+                client.verify(
+                    NIK,
+                    full_name="X EXAMPLE",
+                    purpose="ACCOUNT_OPENING",
+                    max_staleness=timedelta(seconds=1),
+                )
+        finally:
+            replica.execute("SELECT pg_wal_replay_resume()")
+
+
+def test_calls_under_way_at_sigterm_are_recorded_before_it_ends(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with padan(tmp_path_factory.mktemp("drained")) as started:
+        with started.client(started.partner("bank-drained")) as client:
+            answers = [
+                client.verify(NIK, full_name="X EXAMPLE", purpose="ACCOUNT_OPENING")
+                for _ in range(50)
+            ]
+        started.serving.process.terminate()
+        assert started.serving.process.wait(timeout=40) == 0
+        indexes = {e["index"] for e in started.entries("bank-drained") if e["kind"] == "ANSWER"}
+        assert {answer.entry.index for answer in answers if answer.entry} == indexes
