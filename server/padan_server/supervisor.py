@@ -64,7 +64,10 @@ class Supervised:
         while not self._stopping.is_set():
             started = loop.time()
             self._process = await asyncio.create_subprocess_exec(
-                *self._arguments, env=self._environment, preexec_fn=_end_with(os.getpid())
+                *self._arguments,
+                env=self._environment,
+                preexec_fn=_end_with(os.getpid()),
+                start_new_session=True,  # Ctrl-C is for the supervisor, which then stops in order
             )
             log.info("started", name=self.name, pid=self._process.pid)
             code = await self._process.wait()
