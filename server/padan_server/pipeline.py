@@ -22,6 +22,7 @@ from padan_server.domain.refusal import BudgetSpent, Reason, Refusal
 from padan_server.domain.request_id import check_time
 from padan_server.domain.window import JakartaDays
 from padan_server.operations.admission import Admission
+from padan_server.operations.bursts import Bursts
 from padan_server.operations.drafts import Drafted
 from padan_server.operations.operation import Operation
 from padan_server.operations.refusals import Refusals
@@ -52,6 +53,7 @@ class Pipeline:
         self._refusals = refusals
         self._clock = clock
         self._days = JakartaDays()
+        self._bursts = Bursts()
 
     async def run(self, call: Call, decode: Callable[[], Q], operation: Operation[Q]) -> Answered:
         """Serve one call. Raises Refusal; every way out leaves an entry, or is counted for one."""
@@ -60,6 +62,7 @@ class Pipeline:
         grant: Grant | None = None
         handed_over = False
         try:
+            await self._bursts.join(alone=self._admission.empty)
             caller = self._tokens.authenticate(call.authorization, call.peer)
             query = decode()
             grant = self._authorize(caller, query, operation)

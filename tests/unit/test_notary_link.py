@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from padan_server.adapters import notary_link
-from padan_server.adapters.notary_link import BATCH_FULL, NotaryLink
+from padan_server.adapters.notary_link import NotaryLink
 from padan_server.domain.draft import Kind, Verdict
 from padan_server.domain.refusal import Reason, Refusal
 from padan_server.link import (
@@ -152,14 +152,12 @@ async def under_way(link: NotaryLink, peer: Peer) -> tuple[Calls, list[Append]]:
     return [call], [await peer.appends.get()]
 
 
-async def test_drafts_gather_while_others_are_under_way_and_leave_together(
+async def test_drafts_of_one_turn_leave_together_although_others_are_under_way(
     linked: Linked,
 ) -> None:
     link, peer = linked
     calls, sent = await under_way(link, peer)
-    for number in (10, 11):
-        calls.append(asyncio.create_task(link.append(draft(number))))
-        await asyncio.sleep(0)
+    calls += [asyncio.create_task(link.append(draft(number))) for number in (10, 11)]
     together = await peer.appends.get()
     assert together == Append([draft(10), draft(11)], resent=False)
     for append in (*sent, together):
@@ -168,18 +166,7 @@ async def test_drafts_gather_while_others_are_under_way_and_leave_together(
     await asyncio.gather(*calls)
 
 
-async def test_a_full_batch_leaves_although_others_are_under_way(linked: Linked) -> None:
-    link, peer = linked
-    calls, sent = await under_way(link, peer)
-    calls += [asyncio.create_task(link.append(draft(10 + n))) for n in range(BATCH_FULL)]
-    sent.append(await peer.appends.get())
-    assert len(sent[-1].drafts) == BATCH_FULL
-    for append in reversed(sent):
-        peer.settle(append)
-    await asyncio.gather(*calls)
-
-
-async def test_what_gathered_leaves_also_when_the_batches_before_it_were_declined(
+async def test_a_draft_is_recorded_although_the_one_before_it_was_declined(
     linked: Linked,
 ) -> None:
     link, peer = linked
@@ -193,7 +180,7 @@ async def test_what_gathered_leaves_also_when_the_batches_before_it_were_decline
     await last
 
 
-async def test_what_gathered_leaves_also_when_the_batches_before_it_took_too_long(
+async def test_a_draft_is_recorded_although_the_one_before_it_took_too_long(
     peer: Peer,
 ) -> None:
     link = new_link(peer.path, timeout_seconds=0.3)
@@ -211,7 +198,7 @@ async def test_what_gathered_leaves_also_when_the_batches_before_it_took_too_lon
         assert await last == verdict(draft(10))
 
 
-async def test_after_a_break_drafts_gather_and_leave_as_before(linked: Linked) -> None:
+async def test_after_a_break_drafts_leave_as_before(linked: Linked) -> None:
     link, peer = linked
     calls, _ = await under_way(link, peer)
     peer.cut()

@@ -41,12 +41,6 @@ NOTE_AGAIN_SECONDS = 1.0
 
 SWEEP_SECONDS = 0.1
 
-GATHER_SECONDS = 0.003
-"""How long drafts gather while others are under way: about as long as a commit takes."""
-
-BATCH_FULL = 64
-"""Drafts that gather at most: a commit has enough to do."""
-
 log = structlog.get_logger()
 
 
@@ -57,10 +51,7 @@ class _Waiting(msgspec.Struct):
 
 
 class NotaryLink:
-    """Sends drafts in batches, in order.
-
-    A draft leaves at the end of the event loop's turn, or, while others are under way, with all
-    that gathers within GATHER_SECONDS: few large messages and commits instead of many small ones.
+    """Sends drafts in order, in batches: what one turn of the event loop brings leaves together.
 
     `timeout_seconds` is how long an answer waits for its verdict before the caller is told
     LEDGER_UNAVAILABLE; `on_policy` gets each answer to a poll.
@@ -83,7 +74,6 @@ class NotaryLink:
         self._waiting: dict[bytes, _Waiting] = {}
         self._notes: dict[bytes, Draft] = {}
         self._outgoing: list[Draft] = []
-        self._under_way = 0
         self._writer: asyncio.StreamWriter | None = None
 
     async def append(self, draft: Draft) -> Verdict:
@@ -132,18 +122,12 @@ class NotaryLink:
 
     def _send(self, draft: Draft, loop: asyncio.AbstractEventLoop) -> None:
         if not self._outgoing:
-            if self._under_way:
-                loop.call_later(GATHER_SECONDS, self._flush)
-            else:
-                loop.call_soon(self._flush)
+            loop.call_soon(self._flush)
         self._outgoing.append(draft)
-        if len(self._outgoing) == BATCH_FULL:
-            self._flush()
 
     def _flush(self) -> None:
         drafts, self._outgoing = self._outgoing, []
         if drafts and self._writer is not None:  # else the next connection sends all that waits
-            self._under_way += len(drafts)
             self._write(Append(drafts, resent=False))
 
     def _write(self, message: ToNotary) -> None:
@@ -157,7 +141,6 @@ class NotaryLink:
         self._writer = writer
         self._outgoing = []
         unsettled = [w.draft for w in self._waiting.values()] + list(self._notes.values())
-        self._under_way = len(unsettled)
         for at in range(0, len(unsettled), 500):
             self._write(Append(unsettled[at : at + 500], resent=True))
         polling = asyncio.create_task(self._poll())
@@ -171,7 +154,6 @@ class NotaryLink:
             log.warning("the link to the notary broke", error=type(error).__name__)
         finally:
             self._writer = None
-            self._under_way = 0
             polling.cancel()
             writer.close()
         log.warning("unlinked from the notary", waiting=len(self._waiting))
@@ -185,13 +167,11 @@ class NotaryLink:
     def _take(self, message: FromNotary) -> None:
         match message:
             case Recorded():
-                self._under_way -= len(message.verdicts)
                 for verdict in message.verdicts:
                     self._settle(verdict)
             case Policy():
                 self._on_policy(message)
             case Overloaded():
-                self._under_way -= len(message.draft_ids)
                 for draft_id in message.draft_ids:
                     self._fail(draft_id)
                     self._send_later(draft_id)

@@ -16,7 +16,7 @@ BATCH_MAX = 500
 """NIKs in one query: what a worker admits at once, in a few queries."""
 
 
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.012
 """How long misses gather between two queries: a query costs as much as many NIKs in it."""
 
 

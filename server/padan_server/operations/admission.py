@@ -17,6 +17,11 @@ class Admission:
         self._calls_max = calls_max
         self._calls = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether no call is under way."""
+        return self._calls == 0
+
     def __enter__(self) -> None:
         """Take a place for a call. Raises Refusal OVERLOADED."""
         if self._calls >= self._calls_max:
