@@ -56,7 +56,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each row in each round")
     parser.add_argument("--people", type=int, default=200_000, help="synthetic people")
-    parser.add_argument("--in-flight", type=int, default=128, help="calls under way at once")
+    parser.add_argument("--in-flight", type=int, default=256, help="calls under way at once")
     parser.add_argument("--tls", action="store_true", help="TLS, for Padan and the echo")
     parser.add_argument(
         "--profile",
