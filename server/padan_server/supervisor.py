@@ -30,16 +30,25 @@ log = structlog.get_logger()
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
-    """Bind, without listening, so that a free port stays ours while workers share it."""
+    """Bind, without listening, so that a port stays ours while workers share it; 0: a free one.
+
+    Raises OSError if another program listens there: sharing is for our own workers alone.
+    """
+    _bind(host, port, socket.SO_REUSEADDR).close()
+    return _bind(host, port, socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+
+
+def _bind(host: str, port: int, *options: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    holder = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind((host, port))
+        for option in options:
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind((host, port))
     except OSError:
-        holder.close()
+        bound.close()
         raise
-    return holder
+    return bound
 
 
 def pause_after(failures: int) -> float:

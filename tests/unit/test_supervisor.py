@@ -31,6 +31,13 @@ def test_a_port_that_another_program_holds_is_refused() -> None:
         reserve_port("127.0.0.1", other.getsockname()[1])
 
 
+def test_a_port_at_which_another_service_of_the_same_kind_listens_is_refused() -> None:
+    with reserve_port("127.0.0.1", 0) as other:
+        other.listen()
+        with pytest.raises(OSError, match="in use"):
+            reserve_port("127.0.0.1", other.getsockname()[1])
+
+
 def test_a_process_that_keeps_ending_early_is_started_ever_later() -> None:
     pauses = [pause_after(failures) for failures in range(len(RESTART_SECONDS) + 2)]
     assert pauses == [0.0, *RESTART_SECONDS, RESTART_SECONDS[-1]]

@@ -43,7 +43,10 @@ def serve() -> None:
 
     logs.configure("supervisor")
     given = config.load()
-    holder = reserve_port(given.host, given.port)
+    try:
+        holder = reserve_port(given.host, given.port)
+    except OSError as error:
+        fail(f"cannot listen at {config.address(given.host, given.port)}: {error.strerror}")
     environment = os.environ | {
         "PADAN_PORT": str(holder.getsockname()[1]),
         "PADAN_NOTARY_SOCKET": given.socket,
