@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 
-from padan_client import Client, PermissionDenied
+from padan_client import Client, PermissionDenied, RequestIdReused
 from padan_server.domain.agreement import PartnerKind
 from padan_server.embedded.documented import documented_people
 from tests.support.padan import Padan
@@ -64,6 +68,23 @@ def test_replayed_lookup_reads_the_values_anew_uncharged(agency: Client) -> None
     assert (second.replayed, second.billable) == (True, False)
     assert second.person == first.person
     assert second.entry == first.entry
+
+
+def test_replayed_lookup_of_a_record_that_has_changed_is_refused(
+    running: Padan, agency: Client
+) -> None:
+    person = PEOPLE["centenarian"]
+    ask: dict[str, Any] = {
+        "purpose": "PUBLIC_SERVICE",
+        "request_id": agency.new_request_id(),
+        "max_staleness": timedelta(seconds=1),
+    }
+    agency.lookup(person.nik, ["full_name"], **ask)
+    with psycopg.connect(running.installation.servers.registry_url) as registry:
+        registry.execute("UPDATE person SET address = 'JL. BARU' WHERE nik = %s", [person.nik])
+    time.sleep(2)  # every worker reads anew what is older than the second that is asked for
+    with pytest.raises(RequestIdReused):
+        agency.lookup(person.nik, ["full_name"], **ask)
 
 
 def test_duplicate_record_gives_no_values(agency: Client) -> None:

@@ -80,6 +80,11 @@ def _write_new(path: Path, content: bytes) -> None:
         os.link(draft, path)
     finally:
         draft.unlink()
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # what a key seals may be committed in the next moment
+    finally:
+        os.close(directory)
 
 
 def _read(path: Path) -> bytes:

@@ -206,7 +206,8 @@ class NotaryLink:
             for draft_id, waiting in list(self._waiting.items()):
                 if waiting.since > oldest:
                     break  # they stand in the order in which they came
-                self._fail(draft_id)
+                if not waiting.verdict.done():  # else the caller has gone: the draft stays
+                    self._fail(draft_id)
 
 
 def _unavailable() -> Refusal:

@@ -75,7 +75,8 @@ class PolledRegions:
     def _state(self, standing: Standing, regency: str) -> RegionState:
         coverage = self._coverage.get(regency)
         if coverage is None:
-            behind = not self.polled
+            # Only codes that no list has claim nothing: a listed one without a watermark is behind.
+            behind = not self.polled or standing is Standing.CURRENT
         elif coverage.complete_to is None:
             behind = True
         else:

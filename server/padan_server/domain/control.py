@@ -28,6 +28,9 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 KEYS_MAX = 8
 """Keys a partner can have in use: rotation needs two at a time."""
 
+AMOUNT_MAX = 10**12
+"""Greatest budget and price: far beyond the population, and exact in canonical JSON."""
+
 KEYS_ON_RECORD_MAX = 64
 """Keys of a partner, revoked ones included: these stay, since entries name them."""
 
@@ -209,7 +212,7 @@ def _check_agreement(partner: Partner, agreement: Agreement) -> None:
     if agreement.valid_until < agreement.valid_from:
         raise ControlRefused("the agreement ends before it starts")
     for budget in (agreement.budget_day, agreement.budget_month):
-        if budget is not None and budget < 0:
-            raise ControlRefused("a budget is 0 or more")
-    if agreement.price_rupiah < 0:
-        raise ControlRefused("a price is 0 or more")
+        if budget is not None and not 0 <= budget <= AMOUNT_MAX:
+            raise ControlRefused(f"a budget is 0 to {AMOUNT_MAX}")
+    if not 0 <= agreement.price_rupiah <= AMOUNT_MAX:
+        raise ControlRefused(f"a price is 0 to {AMOUNT_MAX}")

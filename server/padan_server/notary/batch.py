@@ -136,7 +136,9 @@ class _Batch:
             self._agreements[caller] = agreement
         if draft.agreement_version != agreement.version:
             raise Refusal(
-                Reason.POLICY_UNAVAILABLE, "the call was judged by an agreement that has changed"
+                Reason.POLICY_UNAVAILABLE,
+                "the call was judged by an agreement that has changed",
+                retry_after_seconds=0.5,
             )
         return agreement
 

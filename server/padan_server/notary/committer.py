@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import structlog
 
 from padan_server.domain.control import Action, ControlRefused
-from padan_server.domain.draft import Verdict
+from padan_server.domain.draft import Kind, Verdict
 from padan_server.domain.ledger import AlreadyRecorded, LedgerError, Write
+from padan_server.domain.refusal import Reason
 from padan_server.link import Controlled, Policy
 from padan_server.notary.batch import Built, build
 from padan_server.notary.control import build_control
@@ -91,10 +92,7 @@ class Committer:
             built = await self._append(items, verdicts)
         except AlreadyRecorded:
             # A request_id bound before our memory reaches, or a draft that came twice.
-            built = self._build(items, verdicts)
-            self._state.recall(
-                await self._store.bound([(b.partner, b.request_id) for b in built.write.bound])
-            )
+            await self._recall(items)
             verdicts |= await self._recorded(items)
             built = await self._append(items, verdicts)
         if built is not None:
@@ -124,10 +122,37 @@ class Committer:
 
     async def _append(self, items: Sequence[Item], known: dict[bytes, Verdict]) -> Built | None:
         built = self._build(items, known)
+        doubtful = [item for item in items if self._is_doubtful(item, built)]
+        if doubtful and await self._recall(doubtful):
+            built = self._build(items, known)
         if not built.write.entries:
             return None
         await self._commit(built.write, built.attempts)
         return built
+
+    def _is_doubtful(self, item: Item, built: Built) -> bool:
+        """Whether a draft may be a retry that memory does not know and no index will tell of.
+
+        A request_id that was bound before memory begins is found when its draft binds it again. One
+        that is refused for its budget, or does not bind, must be looked for.
+        """
+        if (
+            item.request is None
+            or item.draft.kind != Kind.ANSWER
+            or self._state.bound.get(item.request) is not None
+        ):
+            return False
+        given = built.verdicts.get(item.draft.draft_id)
+        return given is not None and (
+            given.reason == Reason.BUDGET_SPENT or not item.draft.sealed_answer
+        )
+
+    async def _recall(self, items: Sequence[Item]) -> bool:
+        """Look for the request ids of drafts; tells whether any is bound."""
+        requests = [item.request for item in items if item.request is not None]
+        found = await self._store.bound(requests)
+        self._state.recall(found)
+        return bool(found)
 
     async def _commit(self, write: Write, attempts: dict[tuple[str, str], int]) -> None:
         self._read_clock(await self._store.append(write))

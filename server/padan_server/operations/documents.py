@@ -146,7 +146,7 @@ def told(answer: bytes, subject_token: str, person: dict[str, Any] | None) -> by
 
 
 def told_again(document: bytes) -> tuple[Judgement, str]:
-    """Read what `told` wrote for a Verify: the judgement and the subject token."""
+    """Read what `told` wrote: the judgement, without a Lookup's values, and the subject token."""
     value = canonical.loads(document)
     told = value.get("fields", {})
     fields = {}
@@ -164,6 +164,13 @@ def told_again(document: bytes) -> tuple[Judgement, str]:
         ),
         value["subject_token"],
     )
+
+
+def tells_of(document: bytes, judgement: Judgement) -> bool:
+    """Tell whether what `told` wrote has the outcome and the record version of a judgement."""
+    value = canonical.loads(document)
+    version = judgement.record.version if judgement.record is not None else None
+    return bool(value["outcome"] == judgement.outcome and value.get("record_version") == version)
 
 
 def person(record: Record, elements: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from padan_server.domain.call import Call
 from padan_server.domain.caller import Caller
 from padan_server.domain.claims import LookupQuery, Method
 from padan_server.domain.outcome import Judgement
+from padan_server.domain.refusal import Reason, Refusal
 from padan_server.operations import documents
 from padan_server.operations.drafts import Drafted, Drafts
 from padan_server.operations.finding import Finder
@@ -60,7 +61,16 @@ class Lookup:
     def replay(
         self, partner: str, query: LookupQuery, judgement: Judgement, sealed: bytes
     ) -> tuple[Judgement, str, bytes]:
-        """Give the values as just read: a lookup's values are never kept."""
+        """Give the values as just read, if the record is the one that answered first.
+
+        A lookup's values are never kept; a record that has changed since is a new question. Raises
+        Refusal REQUEST_ID_REUSED for it.
+        """
         salt, told = self._drafts.told_first(partner, query.request_id, sealed)
+        if not documents.tells_of(told, judgement):
+            raise Refusal(
+                Reason.REQUEST_ID_REUSED,
+                "the record has changed since this request_id was answered: use a new one",
+            )
         _, subject_token = documents.told_again(told)
         return judgement, subject_token, salt

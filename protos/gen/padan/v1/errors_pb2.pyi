@@ -59,7 +59,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "budget:day" or "budget:month"; google.rpc.RetryInfo says how long until the window ends.
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 30
-    """ALREADY_EXISTS. This request_id was used for a request with other content."""
+    """ALREADY_EXISTS. This request_id was used for a request with other content; or, for a Lookup, the
+    record has changed since it was answered. Use a new one.
+    """
     ERROR_REASON_REQUEST_ID_EXPIRED: _ErrorReason.ValueType  # 31
     """INVALID_ARGUMENT. The time in the request_id (UUIDv7) is more than 72 hours old, or in the
     future. Such an id is never charged. Whether it was charged earlier is told by the ledger.
@@ -127,7 +129,9 @@ ERROR_REASON_BUDGET_SPENT: ErrorReason.ValueType  # 20
 "budget:day" or "budget:month"; google.rpc.RetryInfo says how long until the window ends.
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 30
-"""ALREADY_EXISTS. This request_id was used for a request with other content."""
+"""ALREADY_EXISTS. This request_id was used for a request with other content; or, for a Lookup, the
+record has changed since it was answered. Use a new one.
+"""
 ERROR_REASON_REQUEST_ID_EXPIRED: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT. The time in the request_id (UUIDv7) is more than 72 hours old, or in the
 future. Such an id is never charged. Whether it was charged earlier is told by the ledger.
