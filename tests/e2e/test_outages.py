@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
+import psutil
 import psycopg
 import pytest
 
-from padan_client import Client, PadanError, TooStale, Unavailable
+from padan_client import BudgetSpent, Client, PadanError, TooStale, Unavailable
+from padan_server.adapters import notary_control
 from tests.support.padan import Padan, padan
 
 NIK = "3171015203909001"
@@ -105,6 +107,37 @@ def test_age_grows_while_the_replica_stands_still(breakable: Padan, client: Clie
                 )
         finally:
             replica.execute("SELECT pg_wal_replay_resume()")
+
+
+def test_retry_after_a_restart_of_the_notary_is_answered_although_its_budget_is_spent(
+    breakable: Padan,
+) -> None:
+    with breakable.client(breakable.partner("bank-cold", budget_day=1)) as client:
+        ask = {"full_name": "X EXAMPLE", "purpose": "ACCOUNT_OPENING"}
+        request_id = client.new_request_id()
+        first = client.verify(NIK, **ask, request_id=request_id)  # type: ignore[arg-type]
+        supervisor = psutil.Process(breakable.serving.process.pid)
+        (notary,) = [child for child in supervisor.children() if "notary" in child.cmdline()]
+        notary.kill()
+        wait_for_notary(breakable, notary.pid)
+        again = client.verify(NIK, **ask, request_id=request_id)  # type: ignore[arg-type]
+        assert (again.replayed, again.billable, again.entry) == (True, False, first.entry)
+        with pytest.raises(BudgetSpent):
+            client.verify(NIK, **ask)  # type: ignore[arg-type]
+
+
+def wait_for_notary(breakable: Padan, before: int) -> None:
+    """Wait until another notary than the one before has taken the log over."""
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        try:
+            notary_control.policy(str(breakable.installation.notary_socket))
+        except notary_control.NotaryUnreachable:
+            time.sleep(0.1)
+        else:
+            breakable.settle()
+            return
+    raise AssertionError(f"no notary followed {before}")
 
 
 def test_calls_under_way_at_sigterm_are_recorded_before_it_ends(
