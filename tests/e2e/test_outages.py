@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psutil
@@ -140,16 +141,31 @@ def wait_for_notary(breakable: Padan, before: int) -> None:
     raise AssertionError(f"no notary followed {before}")
 
 
-def test_calls_under_way_at_sigterm_are_recorded_before_it_ends(
+def test_calls_under_way_at_sigterm_are_recorded_and_answered_before_it_ends(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    """The notary is held up, so that the calls are surely under way when the signal comes."""
+    calls = 20
     with padan(tmp_path_factory.mktemp("drained")) as started:
-        with started.client(started.partner("bank-drained")) as client:
+        with (
+            started.client(started.partner("bank-drained"), max_attempts=1) as client,
+            ThreadPoolExecutor(calls) as callers,
+        ):
+            client.verify(NIK, full_name="X EXAMPLE", purpose="ACCOUNT_OPENING")
+            supervisor = psutil.Process(started.serving.process.pid)
+            (notary,) = [child for child in supervisor.children() if "notary" in child.cmdline()]
+            notary.suspend()
             answers = [
-                client.verify(NIK, full_name="X EXAMPLE", purpose="ACCOUNT_OPENING")
-                for _ in range(50)
+                callers.submit(client.verify, NIK, full_name="X", purpose="ACCOUNT_OPENING")
+                for _ in range(calls)
             ]
-        started.serving.process.terminate()
+            time.sleep(0.5)
+            assert not any(answer.done() for answer in answers)
+            started.serving.process.terminate()
+            time.sleep(0.5)
+            notary.resume()
+            given = {answer.result(timeout=20).entry for answer in answers}
         assert started.serving.process.wait(timeout=40) == 0
         indexes = {e["index"] for e in started.entries("bank-drained") if e["kind"] == "ANSWER"}
-        assert {answer.entry.index for answer in answers if answer.entry} == indexes
+        assert len(given) == calls
+        assert {entry.index for entry in given if entry} < indexes
