@@ -21,15 +21,15 @@ from padan_server.adapters import keyring_file, ledger_partitions
 from padan_server.adapters.anchor_file import AnchorFile
 from padan_server.adapters.ledger_rows import pack, unpack
 from padan_server.adapters.ledger_tables import metadata
-from padan_server.domain import entry
+from padan_server.domain import canonical, entry
 from padan_server.domain.control import AddPartner, Suspend
 from padan_server.domain.draft import Draft, Verdict
-from padan_server.domain.ledger import LedgerError
+from padan_server.domain.ledger import BoundRow, LedgerError
 from padan_server.embedded.servers import EmbeddedServers
 from padan_server.link import Append
 from padan_server.migrations import ledger as migrations
 from padan_server.notary.head import initial_note
-from tests.support.ledger import LOG, again, answer, partner, refusal
+from tests.support.ledger import LOG, NIK, again, answer, partner, refusal
 from tests.support.notary import Ledger, Link, in_parts
 
 
@@ -351,7 +351,7 @@ TAMPERING = {
     "UPDATE batch SET root = sha256(root) WHERE size = 4": {"BATCH"},
     "UPDATE batch SET root = sha256(root) WHERE size = 6": {"ANCHOR", "BATCH", "LOG"},
     "DELETE FROM batch WHERE size = 4": {"BATCH"},
-    "DELETE FROM batch WHERE size = 6": {"ANCHOR", "BUDGET", "PARTNER"},
+    "DELETE FROM batch WHERE size = 6": {"ANCHOR", "BUDGET", "PARTNER", "SEARCH"},
     "UPDATE batch SET entries = substr(entries, 1, 50) WHERE size = 4": {"BATCH"},
     "UPDATE batch SET time = time + interval '1 s' WHERE size = 4": {"ENTRY"},
     "UPDATE partner SET document = jsonb_set(document, '{suspended}', 'true')": {"PARTNER"},
@@ -363,14 +363,29 @@ TAMPERING = {
     "DELETE FROM bound_request WHERE index = 3": {"BOUND_REQUEST"},
     "UPDATE personal SET sealed = sealed || '\\x00' WHERE index = 3": {"PERSONAL"},
     "DELETE FROM personal WHERE index = 3": set(),
+    "UPDATE personal SET index = 9 WHERE index = 3": {"SEARCH"},
+    "UPDATE entry SET subject_key = '\\x0011223344556677' WHERE index = 3": {"SEARCH"},
+    "INSERT INTO entry SELECT 9, '\\x99', partner, 9, kind, method, purpose, outcome, reason, "
+    "regency, time, subject_key FROM entry WHERE index = 3": {"SEARCH"},
+    "UPDATE bound_request SET sealed_answer = '{}' WHERE index = 3": {"BOUND_REQUEST"},
+    "UPDATE agreement SET document = jsonb_set(document, '{budget_day}', '99')": {"PARTNER"},
 }
 
 
 class Opened:
-    """Seals that seal nothing."""
+    """Seals that seal nothing, and the notary's own key of subjects."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._keys = ledger.keys
 
     def unseal(self, sealed: bytes, draft_id: bytes) -> bytes:
         return sealed
+
+    def unseal_answer(self, row: BoundRow) -> bytes:
+        return row.sealed_answer
+
+    def subject_mac(self, nik: str, epoch: int) -> bytes | None:
+        return self._keys.subject_mac(nik)
 
 
 @pytest.fixture(scope="module")
@@ -380,14 +395,23 @@ def checked(servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) 
     linked = made.start()
     linked.make_partner(budget_day=10)
     for _ in range(3):
-        salted = bytes(16) + b"{}"
+        salted = bytes(16) + canonical.dumps({"nik": NIK})
         draft = answer(sealed_personal=salted)
+        told = canonical.loads(draft.answer) | {"subject_token": "token"}
+        del told["statement"]
         named = entry.base64(entry.personal(salted)).encode()
         ask = draft.ask.replace(b'"purpose"', b'"personal":"%b","purpose"' % named)
-        linked.append(answer(ask=ask, request_id=draft.request_id, sealed_personal=salted))
+        linked.append(
+            answer(
+                ask=ask,
+                request_id=draft.request_id,
+                sealed_personal=salted,
+                sealed_answer=canonical.dumps(told),
+            )
+        )
     made.stop()
-    assert made.check(Opened()).findings == []
-    assert made.check(Opened()).unsealed == 3
+    assert made.check(Opened(made)).findings == []
+    assert made.check(Opened(made)).unsealed == 3
     return made
 
 
@@ -398,14 +422,14 @@ def test_check_finds_what_was_tampered_with(
     copy = checked.copy(tmp_path / "copy")
     copy.execute(statement)
 
-    assert copy.found(Opened()) == found
+    assert copy.found(Opened(copy)) == found
 
 
 def test_check_finds_an_altered_byte_and_names_the_entry(checked: Ledger, tmp_path: Path) -> None:
     copy = checked.copy(tmp_path / "copy")
     alter_entry(copy, 3)
 
-    findings = copy.check(Opened()).findings
+    findings = copy.check(Opened(copy)).findings
 
     assert ("BATCH", "batch 3") in {(str(f.what), f.where) for f in findings}
     assert ("SEARCH", "entry 3") in {(str(f.what), f.where) for f in findings}

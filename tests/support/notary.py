@@ -255,18 +255,26 @@ class Ledger:
         """Check the ledger."""
 
         async def checking() -> Report:
-            anchor = self.anchor
-            note = anchor.read()
-            anchor.close()
             reader = await LedgerReading.connect(self.url)
             try:
                 return await check(
-                    reader, anchor=note, public_key=self.keys.public_key(), secrets=secrets
+                    reader,
+                    anchor=self.read_anchor,
+                    public_key=self.keys.public_key(),
+                    secrets=secrets,
                 )
             finally:
                 await reader.close()
 
         return asyncio.run(checking())
+
+    def read_anchor(self) -> bytes:
+        """Read the anchor as it stands."""
+        anchor = self.anchor
+        try:
+            return anchor.read()
+        finally:
+            anchor.close()
 
     def found(self, secrets: Secrets | None = None) -> set[str]:
         """Check the ledger; give what was found, without where."""

@@ -102,3 +102,20 @@ def test_note_that_does_not_fit_is_refused(path: Path) -> None:
     with pytest.raises(LedgerError, match="does not fit"):
         anchor.write(bytes(SLOT))
     anchor.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_anchor_that_was_taken_away_or_replaced_is_written_no_more(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path = tmp_path / "anchor"
+    anchor = AnchorFile(path)
+    anchor.create(b"first")
+    anchor.read()
+    kept = path.read_bytes()
+    path.unlink()
+    if replaced:
+        path.write_bytes(kept)
+    with pytest.raises(AnchorMoved):
+        anchor.write(b"second")
+    anchor.close()

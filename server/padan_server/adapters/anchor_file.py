@@ -67,11 +67,12 @@ class AnchorFile:
         return note
 
     def write(self, note: bytes) -> None:
-        """Replace the note, durably. Raises AnchorMoved if another process did since."""
+        """Replace the note, durably. Raises AnchorMoved if another process did, or took it away."""
         if self._descriptor < 0:
             raise LedgerError("the anchor is written only after it was read")
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
+            self._check_in_place()
             if self._newest()[0] != self._sequence:
                 raise AnchorMoved("another notary wrote the anchor since")
             sequence = self._sequence + 1
@@ -89,6 +90,16 @@ class AnchorFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _check_in_place(self) -> None:
+        """Make sure that what we hold open is what a start would read."""
+        held = os.fstat(self._descriptor)
+        try:
+            there = os.stat(self._path)
+        except OSError as error:
+            raise AnchorMoved(f"the anchor {self._path} was taken away") from error
+        if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino):
+            raise AnchorMoved(f"the anchor {self._path} was replaced")
 
     def _newest(self) -> tuple[int, bytes]:
         data = os.pread(self._descriptor, _SLOTS * _SLOT_BYTES, 0)

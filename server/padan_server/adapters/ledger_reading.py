@@ -15,6 +15,7 @@ from padan_server.adapters import ledger_sql
 from padan_server.adapters.ledger_partitions import first_id
 from padan_server.adapters.ledger_postgres import STATEMENT_SECONDS_MAX, ours
 from padan_server.adapters.ledger_rows import (
+    agreement_of,
     batch_of,
     bound_of,
     head_of,
@@ -66,15 +67,23 @@ class LedgerReading:
                 documents = await connection.fetch(ledger_sql.PARTNERS)
                 heads = await connection.fetch(ledger_sql.HEADS)
                 budgets = await connection.fetch(ledger_sql.BUDGETS)
+                agreements = await connection.fetch(ledger_sql.AGREEMENTS)
+                size = head["size"] if head else 0
+                beyond = await connection.fetchval(ledger_sql.ROWS_BEYOND, size)
         partners = [partner_of(row["document"]) for row in documents]
         return Present(
             log=log_of(log),
-            size=head["size"] if head else 0,
+            size=size,
             root=head["root"] if head else EMPTY_ROOT,
             clock=microseconds(clock),
             partners={partner.partner: partner for partner in partners},
             heads={row["partner"]: head_of(row) for row in heads},
             used={(row["partner"], row["window_name"]): row["used"] for row in budgets},
+            agreements={
+                (row["partner"], str(row["version"])): agreement_of(row["document"])
+                for row in agreements
+            },
+            beyond=beyond,
         )
 
     async def batches(self, first: int) -> AsyncIterator[Batch]:

@@ -10,7 +10,7 @@ import zstandard
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import postgresql
 
-from padan_server.domain.agreement import Partner
+from padan_server.domain.agreement import Agreement, Partner
 from padan_server.domain.ledger import (
     ENTRY_BYTES_MAX,
     Batch,
@@ -133,3 +133,8 @@ def bound_of(row: Any) -> BoundRow:
 def partner_of(document: str) -> Partner:
     """Read a partner's document."""
     return _partner(document)
+
+
+def agreement_of(document: str) -> Agreement:
+    """Read a row's version of an agreement."""
+    return msgspec.json.decode(document, type=Agreement)

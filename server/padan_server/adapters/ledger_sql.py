@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import (
     LargeBinary,
+    ScalarSelect,
+    Table,
     Text,
     Uuid,
     and_,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -110,9 +113,15 @@ PERSONAL = sql(
     )
     .order_by(tables.personal.c.index)
 )
-ENTRIES_BEYOND = sql(
-    select(func.count()).select_from(tables.entry).where(tables.entry.c.index >= bindparam("size"))
-)
+
+
+def _rows_beyond(table: Table) -> ScalarSelect[int]:
+    beyond = or_(table.c.index >= bindparam("size"), table.c.index < literal_column("0"))
+    return select(func.count()).select_from(table).where(beyond).scalar_subquery()
+
+
+ROWS_BEYOND = sql(select(_rows_beyond(tables.entry) + _rows_beyond(tables.personal)))
+AGREEMENTS = sql(select(*tables.agreement.c["partner", "version", "document"]))
 BUDGETS = sql(select(*tables.budget.c["partner", "window_name", "used"]))
 BOUND_COUNT = sql(
     select(func.count())

@@ -1,4 +1,4 @@
-"""How a command fails: one clear line on standard error, exit code 1."""
+"""How a command fails: one clear line on standard error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 
-def fail(text: str) -> NoReturn:
-    """End the command."""
-    Console(stderr=True).print(f"[red]error[/red] {text}", highlight=False)
-    raise typer.Exit(1)
+def fail(text: str, *, code: int = 1) -> NoReturn:
+    """End the command with an exit code."""
+    Console(stderr=True, soft_wrap=True).print(f"[red]error[/red] {text}", highlight=False)
+    raise typer.Exit(code)

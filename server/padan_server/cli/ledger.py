@@ -25,6 +25,9 @@ from padan_server.domain.ledger_check import Report
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: open it, check it.")
 
+CANNOT_RUN = 2
+"""Exit code of a check that could not run: also that of wrong settings."""
+
 out = Console(highlight=False)
 
 
@@ -59,7 +62,7 @@ def init_ledger(
         asyncio.run(open_ledger(given))
     except SQLAlchemyError as error:
         fail(f"the ledger's schema could not be brought up: {type(error).__name__}")
-    except (LedgerError, ValueError, OSError) as error:
+    except (LedgerError, KeyringError, ValueError, OSError) as error:
         fail(str(error))
     out.print(f"log {given.log_origin} opened; its anchor is {given.anchor}")
 
@@ -78,7 +81,8 @@ def check_ledger(
 
     Entries, their order and times, each partner's chain, the tree and its signed head, the search
     columns, the budgets, bound request ids and sealed parts are derived again and compared. It may
-    run beside the service. Exit code 0 if all of it holds, 1 if something does not.
+    run beside the service. Exit code 0 if all of it holds, 1 if something does not, 2 if
+    the check could not run.
     """
     from padan_server.compose.ledger import check
 
@@ -98,20 +102,24 @@ def check_ledger(
                 )
             )
     except (LedgerError, KeyringError) as error:
-        fail(str(error))
+        fail(str(error), code=CANNOT_RUN)
     if as_json:
         print(msgspec.json.encode(report).decode())
     else:
-        _print(report)
+        _print(report, with_keys=keys)
     raise typer.Exit(1 if report.findings else 0)
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, *, with_keys: bool) -> None:
     out.print(f"log {report.log}: {report.size:,} entries, {report.signed:,} of them signed")
     out.print(f"root {base64(report.root)}")
-    out.print(f"{report.unsealed:,} sealed parts opened and compared")
+    if with_keys:
+        out.print(f"{report.unsealed:,} sealed parts opened and compared, {report.erased:,} erased")
+    else:
+        out.print(f"sealed parts not looked into (--no-keys), {report.erased:,} erased")
     for finding in report.findings:
         out.print(f"[red]{finding.what}[/red] {finding.where}: {finding.text}")
-    out.print(
-        f"[red]{len(report.findings)} findings[/red]" if report.findings else "all of it holds"
-    )
+    if not report.complete:
+        out.print("the check ended early: what follows was not read")
+    count = len(report.findings)
+    out.print(f"[red]{count} finding{'s' * (count != 1)}[/red]" if count else "all of it holds")

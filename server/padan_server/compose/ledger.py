@@ -12,8 +12,10 @@ from padan_server.adapters.ledger_postgres import LedgerPostgres
 from padan_server.adapters.ledger_reading import LedgerReading
 from padan_server.config import Settings
 from padan_server.domain import ledger_check
+from padan_server.domain.entry import SALT_BYTES
+from padan_server.domain.ledger import BoundRow
 from padan_server.notary.genesis import open_log
-from padan_server.operations.drafts import personal_context
+from padan_server.operations.drafts import answer_context, personal_context
 from padan_server.ports import Keys
 
 
@@ -35,17 +37,17 @@ async def check(
     settings: Settings, *, with_keys: bool, progress: Callable[[int, int], None]
 ) -> ledger_check.Report:
     """Check the ledger. Raises LedgerError or KeyringError if it cannot be read."""
-    anchor = AnchorFile(settings.anchor).read()  # before the database: the head may move meanwhile
+    notary_keys = NotaryKeys(settings.notary_keys)
     secrets = None
     if with_keys:
         keys = WorkerKeys(settings.worker_keys, clock=time.time, entropy=SystemEntropy())
-        secrets = _Secrets(keys)
+        secrets = _Secrets(keys, notary_keys)
     reader = await LedgerReading.connect(settings.ledger_url)
     try:
         return await ledger_check.check(
             reader,
-            anchor=anchor,
-            public_key=NotaryKeys(settings.notary_keys).public_key(),
+            anchor=lambda: read_anchor(settings),
+            public_key=notary_keys.public_key(),
             secrets=secrets,
             progress=progress,
         )
@@ -53,11 +55,29 @@ async def check(
         await reader.close()
 
 
-class _Secrets:
-    """Opens personal parts for the check."""
+def read_anchor(settings: Settings) -> bytes:
+    """Read the anchor as it stands."""
+    anchor = AnchorFile(settings.anchor)
+    try:
+        return anchor.read()
+    finally:
+        anchor.close()
 
-    def __init__(self, keys: Keys) -> None:
+
+class _Secrets:
+    """Opens what is sealed, for the check."""
+
+    def __init__(self, keys: Keys, notary_keys: NotaryKeys) -> None:
         self._keys = keys
+        self._notary_keys = notary_keys
 
     def unseal(self, sealed: bytes, draft_id: bytes) -> bytes:
         return self._keys.unseal(sealed, personal_context(draft_id))
+
+    def unseal_answer(self, row: BoundRow) -> bytes:
+        context = answer_context(row.partner, row.request_id)
+        return self._keys.unseal(row.sealed_answer, context)[SALT_BYTES:]
+
+    def subject_mac(self, nik: str, epoch: int) -> bytes | None:
+        keys = self._notary_keys
+        return keys.subject_mac(nik) if epoch == keys.subject_epoch else None

@@ -5,6 +5,7 @@ Pure but for its reader. It trusts the log's public key and the anchor, and noth
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +13,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from padan_server.domain import entry
+from padan_server.domain import canonical, entry
 from padan_server.domain.draft import Kind
 from padan_server.domain.ledger import (
     SUBJECT_KEY_BYTES,
     Batch,
+    BoundRow,
     SearchRow,
     microseconds,
     search_row,
@@ -57,13 +59,19 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The check's result. `signed` of the `size` entries are under the anchored signature."""
+    """The check's result. `signed` of the `size` entries are under the anchored signature.
+
+    `unsealed` parts sealed beside entries were opened and compared; `erased` are gone, lawfully or
+    not: the log cannot tell. `complete` is False where reading ended at what was found.
+    """
 
     log: str
     size: int
     signed: int
     root: bytes
     unsealed: int
+    erased: int
+    complete: bool
     findings: list[Finding]
 
 
@@ -71,7 +79,15 @@ class Secrets(Protocol):
     """What only the operator can open; the check does without where it is not given."""
 
     def unseal(self, sealed: bytes, draft_id: bytes) -> bytes:
-        """Open what is sealed beside an entry. Raises ValueError."""
+        """Open what is sealed beside an entry: salt, then plaintext. Raises ValueError."""
+        ...
+
+    def unseal_answer(self, row: BoundRow) -> bytes:
+        """Open what a bound request_id keeps: the canonical JSON told. Raises ValueError."""
+        ...
+
+    def subject_mac(self, nik: str, epoch: int) -> bytes | None:
+        """Give HMAC-SHA-256(epoch key, NIK), or None if the epoch's key is not here."""
         ...
 
 
@@ -82,19 +98,21 @@ class Stopped(Exception):
 async def check(
     reader: Reader,
     *,
-    anchor: bytes,
+    anchor: Callable[[], bytes],
     public_key: bytes,
     secrets: Secrets | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
-    """Check a whole ledger. `anchor` is the note, read before the reader reads anything.
+    """Check a whole ledger. `anchor` reads the note: before all else, and again at the end.
 
     A notary may write meanwhile: what it adds is not checked. Raises LedgerError if the database
     cannot be read.
     """
+    note = anchor()
     present = await reader.present()
     checking = _Check(reader, present, secrets)
-    signed = checking.open_anchor(anchor, public_key)
+    signed = checking.open_anchor(note, public_key)
+    complete = False
     try:
         async for batch in reader.batches(0):
             if batch.first >= present.size:
@@ -102,6 +120,8 @@ async def check(
             await checking.batch(batch, signed)
             progress(batch.size, present.size)
         await checking.end()
+        checking.signed_by_now(anchor(), public_key)
+        complete = True
     except Stopped:
         pass
     return Report(
@@ -110,6 +130,8 @@ async def check(
         signed=signed.size,
         root=present.root,
         unsealed=checking.unsealed,
+        erased=checking.erased,
+        complete=complete,
         findings=checking.findings,
     )
 
@@ -118,6 +140,7 @@ class _Check:
     def __init__(self, reader: Reader, present: Present, secrets: Secrets | None) -> None:
         self.findings: list[Finding] = []
         self.unsealed = 0
+        self.erased = 0
         self._reader = reader
         self._present = present
         self._secrets = secrets
@@ -144,10 +167,24 @@ class _Check:
             )
         return signed
 
+    def signed_by_now(self, anchor: bytes, public_key: bytes) -> None:
+        """Look again: what was committed when the check began must be signed when it ends."""
+        try:
+            signed = open_checkpoint(anchor, origin=self._present.log.name, public_key=public_key)
+        except NoteInvalid:
+            return  # told already
+        if signed.size < self._present.size:
+            text = f"only {signed.size} of {self._present.size} entries are signed"
+            self._find(What.ANCHOR, "anchor", f"{text}: a notary that starts signs them")
+
     async def batch(self, batch: Batch, signed: Checkpoint) -> None:
         where = f"batch {batch.first}"
         if batch.first != self._frontier.size or len(batch.entries) != batch.size - batch.first:
-            self._find(What.BATCH, where, "does not hold the entries that it should")
+            self._find(
+                What.BATCH,
+                where,
+                f"does not hold the entries from {self._frontier.size} on; the rest was not read",
+            )
             raise Stopped  # Nothing that follows can be compared.
         self._frontier = self._frontier.extended([leaf_hash(data) for data in batch.entries])
         if self._frontier.root() != batch.root or self._frontier.dump() != batch.frontier:
@@ -168,7 +205,7 @@ class _Check:
         personal = await self._reader.personal(batch.first, batch.size)
         rows = await self._reader.rows(batch.first, batch.size)
         self._search(entries, rows)
-        self._personal(entries, personal)
+        self._personal(entries, personal, rows)
         await self._requests(entries)
 
     async def end(self) -> None:
@@ -180,7 +217,10 @@ class _Check:
             self._find(What.LOG, "log", "has another policy version than the entries make")
         self._compare(What.PARTNER, "chain of ", present.heads, replay.heads)
         self._compare(What.PARTNER, "state of ", present.partners, replay.partners)
+        self._compare(What.PARTNER, "agreement of ", present.agreements, replay.agreements)
         self._compare(What.BUDGET, "", present.used, replay.used)
+        if present.beyond:
+            self._find(What.SEARCH, "rows", f"{present.beyond} belong to no entry")
         bound = await self._reader.bound_count(self._bound_since, present.size)
         if bound > self._bound:
             self._find(
@@ -238,13 +278,18 @@ class _Check:
             if row != search_row(read, row.subject_key) or time != _time(read) or not known:
                 self._find(What.SEARCH, f"entry {index}", "its search side differs from it")
 
-    def _personal(self, entries: dict[int, dict[str, Any]], personal: dict[int, bytes]) -> None:
-        for index, sealed in personal.items():
-            read = entries.get(index)
-            if read is None:
-                continue
+    def _personal(
+        self,
+        entries: dict[int, dict[str, Any]],
+        personal: dict[int, bytes],
+        rows: dict[int, tuple[SearchRow, int]],
+    ) -> None:
+        for index, read in entries.items():
             where, commitment = f"entry {index}", read.get("ask", {}).get("personal")
-            if commitment is None:
+            sealed = personal.get(index)
+            if sealed is None:
+                self.erased += commitment is not None
+            elif commitment is None:
                 self._find(
                     What.PERSONAL, where, "something is sealed beside it that it does not name"
                 )
@@ -257,6 +302,23 @@ class _Check:
                 self.unsealed += 1
                 if entry.base64(entry.personal(salted)) != commitment:
                     self._find(What.PERSONAL, where, "what is sealed is not what it committed to")
+                elif index in rows:
+                    self._subject(self._secrets, where, read, salted, rows[index][0])
+
+    def _subject(
+        self, secrets: Secrets, where: str, read: dict[str, Any], salted: bytes, row: SearchRow
+    ) -> None:
+        """Compare the person of an entry, and of its search side, with the NIK sealed beside it."""
+        nik = canonical.loads(salted[entry.SALT_BYTES :]).get("nik")
+        if nik is None or "subject" not in read:
+            return
+        mac = secrets.subject_mac(nik, read["subject_epoch"])
+        if mac is None:
+            return
+        if read["subject"] != entry.base64(entry.subject(b64decode(read["nonce"]), mac)):
+            self._find(What.ENTRY, where, "its subject is not the person sealed beside it")
+        if row.subject_key != mac[:SUBJECT_KEY_BYTES]:
+            self._find(What.SEARCH, where, "its subject_key is another person's")
 
     async def _requests(self, entries: dict[int, dict[str, Any]]) -> None:
         """Compare the answers' request ids, as far as they still bind, with what is bound."""
@@ -277,7 +339,21 @@ class _Check:
                 self._find(
                     What.BOUND_REQUEST, f"entry {index}", "its request_id is not bound to it"
                 )
+            elif self._secrets is not None:
+                self._kept(self._secrets, f"entry {index}", entries[index], row)
         self._bound += len(rows)
+
+    def _kept(self, secrets: Secrets, where: str, read: dict[str, Any], row: BoundRow) -> None:
+        """Compare what a retry would be told with what the entry says was answered."""
+        try:
+            told = canonical.loads(secrets.unseal_answer(row))
+        except ValueError:
+            self._find(What.BOUND_REQUEST, where, "its kept answer's seal does not hold")
+            return
+        told.pop("subject_token", None)
+        answered = {name: value for name, value in read["answer"].items() if name != "statement"}
+        if told != answered:
+            self._find(What.BOUND_REQUEST, where, "its kept answer is not what was answered")
 
     def _stored(self, batch: Batch) -> Frontier:
         """Go on from the stored frontier, so that one damage is one finding."""

@@ -7,12 +7,16 @@ from typing import Protocol
 
 import msgspec
 
-from padan_server.domain.agreement import Partner
+from padan_server.domain.agreement import Agreement, Partner
 from padan_server.domain.ledger import Batch, BoundRow, Head, LogRow, SearchRow
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
-    """The database's present state, all of one moment. `clock` is in microseconds."""
+    """The database's present state, all of one moment. `clock` is in microseconds.
+
+    `agreements` are all versions, by partner and version; `beyond` counts the rows of entries, and
+    of what is sealed beside them, that stand at no index of the log.
+    """
 
     log: LogRow
     size: int
@@ -21,6 +25,8 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
     partners: dict[str, Partner]
     heads: dict[str, Head]
     used: dict[tuple[str, str], int]
+    agreements: dict[tuple[str, str], Agreement]
+    beyond: int
 
 
 class Reader(Protocol):

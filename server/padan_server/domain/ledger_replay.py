@@ -32,6 +32,7 @@ class Replay:
     def __init__(self) -> None:
         self.heads: dict[str, Head] = {}
         self.partners: dict[str, Partner] = {}
+        self.agreements: dict[tuple[str, str], Agreement] = {}
         self.used: dict[tuple[str, str], int] = {}
         self.policy_version = 0
         self._answered: dict[tuple[str, str], int] = {}
@@ -74,6 +75,9 @@ class Replay:
         else:
             self.partners[partner.partner] = partner
             self.policy_version = partner.changed
+            if partner.agreement is not None:
+                version = (partner.partner, str(partner.agreement.version))
+                self.agreements[version] = partner.agreement
 
     def _answer(self, entry: dict[str, Any]) -> Iterator[str]:
         seconds = datetime.fromisoformat(entry["time"]).timestamp()
