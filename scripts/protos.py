@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = "protos"
 PACKAGE = "padan/v1"
 STUBS = "protos/gen"
+PUBLISHED = "protos/padan_v1.protoset"
 IMAGE = "server/padan_server/transport/padan_v1.binpb"
 VALIDATE = "buf/validate/validate.proto"
 IMPORTS_FIELD = FileDescriptorProto.DESCRIPTOR.fields_by_name["dependency"].number
@@ -169,6 +170,7 @@ def generate(contract: Contract, *, root: Path, scratch: Path, target: Path) -> 
         if file.name in contract.files and not file.service:
             for suffix in (".py", ".pyi"):
                 (stubs / f"{file.name.removesuffix('.proto')}_pb2_grpc{suffix}").unlink(True)
+    (target / PUBLISHED).write_bytes(published.read_bytes())
     image = target / IMAGE
     image.parent.mkdir(parents=True, exist_ok=True)
     image.write_bytes(contract.image)
@@ -176,7 +178,7 @@ def generate(contract: Contract, *, root: Path, scratch: Path, target: Path) -> 
 
 def generated_files(tree: Path) -> dict[str, bytes]:
     """Return what the proto build owns in a tree: path to content."""
-    paths = [*(tree / STUBS / PACKAGE).glob("*_pb2*.py*"), tree / IMAGE]
+    paths = [*(tree / STUBS / PACKAGE).glob("*_pb2*.py*"), tree / PUBLISHED, tree / IMAGE]
     return {str(p.relative_to(tree)): p.read_bytes() for p in sorted(paths) if p.is_file()}
 
 

@@ -5,14 +5,15 @@ Each is an action that the notary applies and records: the server must be runnin
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import os
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from padan_server.adapters import notary_control
 from padan_server.adapters.partner_jwk import JwkInvalid, partner_key
@@ -29,6 +30,7 @@ from padan_server.domain.control import (
     RevokeKey,
     Suspend,
 )
+from padan_server.domain.window import JAKARTA
 
 PRICE_RUPIAH = 1000
 """PP 10/2023: Rp 1,000 per NIK access."""
@@ -39,13 +41,22 @@ agreement_app = typer.Typer(no_args_is_help=True, help="Agreements (PKS): put a 
 
 out = Console(highlight=False)
 
+
+def default_socket() -> Path:
+    """Give the notary's socket where the settings place it (PADAN_DATA_DIR)."""
+    return Path(os.environ.get("PADAN_DATA_DIR") or "/var/lib/padan") / "notary.sock"
+
+
 Socket = Annotated[
     Path,
     typer.Option(
-        "--notary", envvar="PADAN_NOTARY_SOCKET", help="The notary's socket.", show_default=True
+        "--notary",
+        envvar="PADAN_NOTARY_SOCKET",
+        default_factory=default_socket,
+        help="The notary's socket; PADAN_DATA_DIR/notary.sock if not given.",
+        show_default=False,
     ),
 ]
-DEFAULT_SOCKET = Path("/var/lib/padan/notary.sock")
 PartnerId = Annotated[str, typer.Argument(metavar="PARTNER", help="The partner's id.")]
 
 
@@ -58,32 +69,34 @@ def add_to(app: typer.Typer) -> None:
 
 @partner_app.command("add")
 def add_partner(
+    *,
     partner: PartnerId,
     name: Annotated[str, typer.Option(help="The institution's name.")],
     kind: Annotated[
         PartnerKind, typer.Option(help="PRIVATE users get match or no match only: no lookup.")
     ] = PartnerKind.PRIVATE,
-    socket: Socket = DEFAULT_SOCKET,
+    socket: Socket,
 ) -> None:
     """Register a partner. It can call once it has a key and an agreement."""
     _act(socket, AddPartner(partner=partner, name=name, kind=kind), f"partner {partner} added")
 
 
 @partner_app.command("suspend")
-def suspend(partner: PartnerId, socket: Socket = DEFAULT_SOCKET) -> None:
+def suspend(partner: PartnerId, socket: Socket) -> None:
     """Suspend a partner at once: no answer follows the entry of this action."""
     _act(socket, Suspend(partner=partner), f"partner {partner} suspended")
 
 
 @partner_app.command("resume")
-def resume(partner: PartnerId, socket: Socket = DEFAULT_SOCKET) -> None:
+def resume(partner: PartnerId, socket: Socket) -> None:
     """Lift a suspension."""
     _act(socket, Resume(partner=partner), f"partner {partner} resumed")
 
 
 @partner_app.command("list")
 def list_partners(
-    socket: Socket = DEFAULT_SOCKET,
+    *,
+    socket: Socket,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List partners with their keys and agreements."""
@@ -94,7 +107,15 @@ def list_partners(
     if as_json:
         print(msgspec.json.encode(told.partners).decode())
         return
-    table = Table("partner", "kind", "state", "keys", "agreement", "budget day / month", "until")
+    table = Table(
+        Column("partner", overflow="fold"),
+        "kind",
+        "state",
+        Column("keys", overflow="fold"),
+        "agreement",
+        "budget day / month",
+        "until",
+    )
     for state in sorted(told.partners, key=lambda state: state.partner):
         agreement = state.agreement
         table.add_row(
@@ -113,12 +134,12 @@ def list_partners(
 
 @key_app.command("add")
 def add_key(
+    *,
     partner: PartnerId,
     jwk: Annotated[
         Path,
         typer.Option(
             "--jwk",
-            exists=True,
             dir_okay=False,
             allow_dash=True,
             help="File of the public JWK; - reads standard input.",
@@ -131,13 +152,16 @@ def add_key(
             help="The `kid` that tokens will name; the JWK's kid or thumbprint if not given.",
         ),
     ] = "",
-    socket: Socket = DEFAULT_SOCKET,
+    socket: Socket,
 ) -> None:
     """Register a partner's public key: a JWK of EC P-256 (ES256) or Ed25519 (EdDSA).
 
     The partner makes it with `padan key new`; a private key never leaves the partner.
     """
-    text = typer.get_text_stream("stdin").read() if str(jwk) == "-" else jwk.read_text("utf-8")
+    try:
+        text = typer.get_text_stream("stdin").read() if str(jwk) == "-" else jwk.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{jwk} cannot be read: {type(error).__name__}")
     try:
         key = partner_key(text, key_id=key_id)
     except JwkInvalid as error:
@@ -147,9 +171,10 @@ def add_key(
 
 @key_app.command("revoke")
 def revoke_key(
+    *,
     partner: PartnerId,
     key_id: Annotated[str, typer.Option("--key-id", help="The key's id.")],
-    socket: Socket = DEFAULT_SOCKET,
+    socket: Socket,
 ) -> None:
     """Revoke a key for good: no answer follows the entry of this action."""
     _act(
@@ -161,6 +186,7 @@ def revoke_key(
 
 @agreement_app.command("add")
 def add_agreement(
+    *,
     partner: PartnerId,
     purposes: Annotated[
         list[str],
@@ -183,7 +209,7 @@ def add_agreement(
         int | None, typer.Option(min=0, help="Charged answers a month.")
     ] = None,
     price: Annotated[int, typer.Option(min=0, help="Rupiah per charged answer.")] = PRICE_RUPIAH,
-    socket: Socket = DEFAULT_SOCKET,
+    socket: Socket,
 ) -> None:
     """Put a new version of a partner's agreement in force. It replaces the version before.
 
@@ -191,6 +217,12 @@ def add_agreement(
     Asia/Jakarta; without one there is no limit.
     """
     looked_up = _names(lookup)
+    today = datetime.now(JAKARTA).date()
+    if valid_from is not None and valid_from.date() > today:
+        fail(
+            f"the agreement begins on {valid_from:%Y-%m-%d}: added now it would replace the one in "
+            "force, and the partner could not call until then. Add it on its first day"
+        )
     agreement = Agreement(
         version=0,  # the notary counts
         purposes=frozenset(purposes),
@@ -200,7 +232,7 @@ def add_agreement(
         budget_day=budget_day,
         budget_month=budget_month,
         price_rupiah=price,
-        valid_from=valid_from.date() if valid_from else date.today(),
+        valid_from=valid_from.date() if valid_from else today,
         valid_until=valid_until.date(),
     )
     state = _act(socket, AddAgreement(partner=partner, agreement=agreement), "")

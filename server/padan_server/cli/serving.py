@@ -8,9 +8,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from padan_server import config, logs
 from padan_server.adapters import keyring_file
@@ -82,8 +83,9 @@ def notary() -> None:
     logs.configure("notary")
     try:
         _run(run_notary(config.load()))
-    except LedgerError as error:
-        fail(str(error))
+    except (LedgerError, keyring_file.KeyringError) as error:
+        structlog.get_logger().error("the notary cannot go on", reason=str(error))
+        raise typer.Exit(1) from error
 
 
 def heartbeat() -> None:
@@ -112,7 +114,7 @@ def healthcheck(
 
 def settings() -> None:
     """List the settings: environment variables, defaults and meaning."""
-    table = Table("variable", "default", "meaning")
+    table = Table(Column("variable", no_wrap=True), Column("default", overflow="fold"), "meaning")
     for name, field in config.Settings.model_fields.items():
         default = "required" if field.is_required() else str(field.default)
         table.add_row(f"PADAN_{name.upper()}", default, field.description or "")

@@ -6,7 +6,9 @@ What is there already is used as it is, so that a second start takes seconds.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -32,6 +34,9 @@ from padan_server.transport.verification import NAME
 
 READY_SECONDS_MAX = 60.0
 SEED = 1
+
+SOCKET_PATH_BYTES_MAX = 100
+"""What the kernels of all systems take."""
 
 Tell = Callable[[str], None]
 
@@ -77,7 +82,7 @@ class Installation:
 
     @property
     def notary_socket(self) -> Path:
-        """The notary's socket: beside the servers' sockets, whose path is short enough."""
+        """The notary's socket."""
         return Path(self.environment["PADAN_NOTARY_SOCKET"])
 
     @property
@@ -85,7 +90,7 @@ class Installation:
         """The settings of the service, as environment variables."""
         return {
             "PADAN_DATA_DIR": str(self.directory),
-            "PADAN_NOTARY_SOCKET": str(self.servers.socket_directory / "notary.sock"),
+            "PADAN_NOTARY_SOCKET": str(self._notary_socket()),
             "PADAN_REGISTRY_URL": self.servers.registry_url,
             "PADAN_REPLICA_URLS": self.servers.replica_url,
             "PADAN_LEDGER_URL": self.servers.ledger_url,
@@ -95,6 +100,13 @@ class Installation:
             "PADAN_INSECURE": "true",
         }
 
+    def _notary_socket(self) -> Path:
+        """Place the notary's socket where the settings do, or where its path is short enough."""
+        placed = self.directory / "notary.sock"
+        if len(os.fsencode(placed)) <= SOCKET_PATH_BYTES_MAX:
+            return placed
+        return self.servers.socket_directory / "notary.sock"
+
     @property
     def settings(self) -> Settings:
         """The same, read."""
@@ -102,6 +114,27 @@ class Installation:
         return Settings.model_validate(
             {name.removeprefix("PADAN_").lower(): value for name, value in given}
         )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep the installation for oneself. Raises InstallationError if another has it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "demo.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InstallationError(
+                    f"another demonstration runs in {self.directory}: end it first"
+                ) from None
+            yield
+
+    def write_environment(self, port: int) -> Path:
+        """Write the settings to a file that a shell can read; gives it."""
+        path = self.directory / "env"
+        settings = self.environment | {"PADAN_PORT": str(port)}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        return path
 
     def prepare(self, *, people: int) -> None:
         """Start the servers, and set up what is missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from padan_client import Client, PartnerKey
 from padan_client.keys import KeyKind, new_private_key, private_pem, public_jwk
 from padan_server.adapters import notary_control
 from padan_server.adapters.partner_jwk import partner_key
-from padan_server.demo.installation import Installation
+from padan_server.demo.installation import Installation, Serving
 from padan_server.demo.scenes import (
     AGENCY,
     BANK,
@@ -94,15 +95,17 @@ class Demonstration:
         out.rule("[bold]Padan[/bold]: does this person's data agree with the civil registry?")
         started = time.monotonic()
         settings = {"PADAN_WORKERS": str(self._workers)}
-        try:
-            self._installation.prepare(people=self._people)
-            with self._installation.serving(port=self._port, settings=settings) as serving:
-                out.print(f"  serving at {serving.target} after {time.monotonic() - started:.1f} s")
-                self._show(serving.target)
-                if not once:
-                    self._serve(serving.target)
-        finally:
-            self._installation.servers.stop()
+        with self._installation.locked():
+            try:
+                self._installation.prepare(people=self._people)
+                with self._installation.serving(port=self._port, settings=settings) as serving:
+                    seconds = time.monotonic() - started
+                    out.print(f"  serving at {serving.target} after {seconds:.1f} s")
+                    self._show(serving.target)
+                    if not once:
+                        self._serve(serving)
+            finally:
+                self._installation.servers.stop()
 
     def _show(self, target: str) -> None:
         with ExitStack() as clients:
@@ -119,17 +122,21 @@ class Demonstration:
         out.rule("Every call left an entry in the ledger, and nobody can take it back")
         out.print(self._installation.check_ledger())
 
-    def _serve(self, target: str) -> None:
+    def _serve(self, serving: Serving) -> None:
         directory = self._installation.directory
+        environment = self._installation.write_environment(serving.port)
         out.rule("It serves until Ctrl-C; try it from another terminal")
         out.print(
-            f"  export PADAN_TARGET={target} PADAN_INSECURE=true PADAN_PARTNER=bank-contoh \\\n"
-            f"    PADAN_KEY_FILE={directory}/partners/bank-contoh.pem\n"
+            f"  export PATH={Path(sys.executable).parent}:$PATH\n"
+            f"  export PADAN_TARGET={serving.target} PADAN_PARTNER=bank-contoh \\\n"
+            f"    PADAN_KEY_FILE={directory}/partners/bank-contoh.pem PADAN_INSECURE=true\n"
             '  padan verify 3171015203909001 --full-name "siti contoh lestari" '
             "--birth-date 1990-03-12 --purpose ACCOUNT_OPENING\n"
             "  padan-server registry identities    # people to try, one for each outcome\n"
-            f"  PADAN_NOTARY_SOCKET={self._installation.notary_socket} padan-server partner list\n"
-            f"  the service's log: {directory}/padan-server.log",
+            f"  . {environment}                     # as the operator or the auditor\n"
+            "  padan-server partner list\n"
+            "  padan-server ledger check\n"
+            f"  the service's log: {serving.log_file}",
             soft_wrap=True,
         )
         stop = threading.Event()

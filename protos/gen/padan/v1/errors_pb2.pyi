@@ -86,7 +86,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of the service; nothing was charged. Try again with the same request_id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a call was refused or failed. Every error status carries a google.rpc.ErrorInfo with `domain`
+    """Why a call was refused or failed. Every error status that the service itself gives (gRPC's own, as
+    for a message over 256 KiB or a broken connection, do not) carries a google.rpc.ErrorInfo with `domain`
     "padan.v1" and a `reason` that is the name of one of these without its prefix ERROR_REASON_, as
     "BUDGET_SPENT". Reasons are stable; texts are not.
     "No match" is never an error: it is an outcome of a call that succeeded.
