@@ -1,7 +1,8 @@
 """The order in which every call is served. Nothing else decides it.
 
 authenticate -> decode -> authorize -> admit -> act -> commit -> answer. Nothing about a person
-leaves before `commit` returned: no entry, no answer.
+leaves before `commit` returned: no entry, no answer. On a busy worker a call first waits for the
+start of its burst, which decides nothing but when.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Pipeline:
         *,
         tokens: Tokens,
         policy: Policy,
+        bursts: Bursts,
         admission: Admission,
         ledger: Ledger,
         refusals: Refusals,
@@ -48,12 +50,12 @@ class Pipeline:
     ) -> None:
         self._tokens = tokens
         self._policy = policy
+        self._bursts = bursts
         self._admission = admission
         self._ledger = ledger
         self._refusals = refusals
         self._clock = clock
         self._days = JakartaDays()
-        self._bursts = Bursts()
 
     async def run(self, call: Call, decode: Callable[[], Q], operation: Operation[Q]) -> Answered:
         """Serve one call. Raises Refusal; every way out leaves an entry, or is counted for one."""

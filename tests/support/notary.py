@@ -21,7 +21,8 @@ from padan_server.adapters.ledger_postgres import LedgerPostgres
 from padan_server.adapters.ledger_reading import LedgerReading
 from padan_server.domain.control import Action, AddAgreement, AddKey, AddPartner
 from padan_server.domain.draft import Draft, Verdict
-from padan_server.domain.ledger_check import Report, Secrets, check
+from padan_server.domain.ledger_check import Report, check
+from padan_server.domain.ledger_sealed import Secrets
 from padan_server.link import (
     Append,
     Control,

@@ -28,6 +28,7 @@ from padan_server.domain.refusal import (
 )
 from padan_server.domain.region import RegionTable
 from padan_server.operations.admission import Admission
+from padan_server.operations.bursts import Bursts
 from padan_server.operations.drafts import Drafts
 from padan_server.operations.finding import Finder
 from padan_server.operations.lookup import Lookup
@@ -83,6 +84,7 @@ class Worker:
         self.pipeline = Pipeline(
             tokens=JwtTokens(policy=told, audience="padan", clock=self.clock),
             policy=told,
+            bursts=Bursts(),
             admission=Admission(calls_max=self.calls_max),
             ledger=self.ledger,
             refusals=Refusals(drafts=self._drafts, ledger=self.ledger, period_seconds=60.0),
@@ -132,6 +134,25 @@ async def test_an_answer_comes_with_what_the_ledger_says_of_it(worker: Worker) -
     assert (answered.charged, answered.day_left, answered.month_left) == (True, 999, -1)
     assert (answered.replayed, len(answered.statement_salt)) == (False, 16)
     assert worker.ledger.noted == []
+
+
+async def test_calls_beside_one_that_is_under_way_reach_the_ledger_together(worker: Worker) -> None:
+    committed = asyncio.get_running_loop().create_future()
+    worker.ledger.answer = lambda _: committed
+    first = asyncio.create_task(worker.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(worker.ledger.appended) == 1
+    others = [asyncio.create_task(worker.run()) for _ in range(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(worker.ledger.appended) == 1, "a call did not wait for its burst"
+    while len(worker.ledger.appended) == 1:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(worker.ledger.appended) == 4
+    committed.set_result(verdict(worker.ledger.appended[0]))
+    await asyncio.gather(first, *others)
 
 
 async def test_nothing_is_answered_before_it_is_committed(worker: Worker) -> None:

@@ -75,3 +75,13 @@ async def test_nudge_wakes_the_reader_with_nothing() -> None:
     queue.nudge()
 
     assert await reading == []
+
+
+async def test_nudge_comes_before_what_waits() -> None:
+    queue = Queue()
+    waiting = items([answer()])
+    queue.put(waiting)
+    queue.nudge()
+
+    assert await queue.take() == []
+    assert await queue.take() == waiting

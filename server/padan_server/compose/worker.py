@@ -21,6 +21,7 @@ from padan_server.compose.process import settle, stopping, until
 from padan_server.config import Settings, address
 from padan_server.domain.region import RegionTable
 from padan_server.operations.admission import Admission
+from padan_server.operations.bursts import Bursts
 from padan_server.operations.drafts import Drafts
 from padan_server.operations.finding import Finder
 from padan_server.operations.lookup import Lookup
@@ -84,6 +85,7 @@ class Worker:
         pipeline = Pipeline(
             tokens=JwtTokens(policy=self._policy, audience=settings.audience, clock=clock),
             policy=self._policy,
+            bursts=Bursts(),
             admission=Admission(calls_max=settings.calls_max),
             ledger=self._link,
             refusals=self._refusals,

@@ -5,26 +5,24 @@ Pure but for its reader. It trusts the log's public key and the anchor, and noth
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from padan_server.domain import canonical, entry
+from padan_server.domain import entry
 from padan_server.domain.draft import Kind
 from padan_server.domain.ledger import (
     SUBJECT_KEY_BYTES,
     Batch,
-    BoundRow,
     SearchRow,
     microseconds,
     search_row,
 )
 from padan_server.domain.ledger_reader import Present, Reader
 from padan_server.domain.ledger_replay import Replay, binds, request_of
+from padan_server.domain.ledger_sealed import Secrets, What, kept_faults, sealed_faults
 from padan_server.domain.merkle import EMPTY, EMPTY_ROOT, Frontier, leaf_hash
 from padan_server.domain.note import Checkpoint, NoteInvalid, open_checkpoint
 from padan_server.domain.request_id import LIFETIME_SECONDS, time_of
@@ -34,20 +32,6 @@ FINDINGS_MAX = 100
 
 # What reading a value of another shape raises.
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
-
-
-class What(StrEnum):
-    """What a finding is about."""
-
-    LOG = "LOG"
-    ANCHOR = "ANCHOR"
-    BATCH = "BATCH"
-    ENTRY = "ENTRY"
-    SEARCH = "SEARCH"
-    PERSONAL = "PERSONAL"
-    BOUND_REQUEST = "BOUND_REQUEST"
-    BUDGET = "BUDGET"
-    PARTNER = "PARTNER"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -73,22 +57,6 @@ class Report(msgspec.Struct, frozen=True):
     erased: int
     complete: bool
     findings: list[Finding]
-
-
-class Secrets(Protocol):
-    """What only the operator can open; the check does without where it is not given."""
-
-    def unseal(self, sealed: bytes, draft_id: bytes) -> bytes:
-        """Open what is sealed beside an entry: salt, then plaintext. Raises ValueError."""
-        ...
-
-    def unseal_answer(self, row: BoundRow) -> bytes:
-        """Open what a bound request_id keeps: the canonical JSON told. Raises ValueError."""
-        ...
-
-    def subject_mac(self, nik: str, epoch: int) -> bytes | None:
-        """Give HMAC-SHA-256(epoch key, NIK), or None if the epoch's key is not here."""
-        ...
 
 
 class Stopped(Exception):
@@ -285,40 +253,18 @@ class _Check:
         rows: dict[int, tuple[SearchRow, int]],
     ) -> None:
         for index, read in entries.items():
-            where, commitment = f"entry {index}", read.get("ask", {}).get("personal")
+            where, named = f"entry {index}", "personal" in read.get("ask", {})
             sealed = personal.get(index)
             if sealed is None:
-                self.erased += commitment is not None
-            elif commitment is None:
+                self.erased += named
+            elif not named:
                 self._find(
                     What.PERSONAL, where, "something is sealed beside it that it does not name"
                 )
-            elif self._secrets is not None:
-                try:
-                    salted = self._secrets.unseal(sealed, bytes.fromhex(read["draft_id"]))
-                except ValueError:
-                    self._find(What.PERSONAL, where, "its seal does not hold, or its key is gone")
-                    continue
+            elif self._secrets is not None and index in rows:
                 self.unsealed += 1
-                if entry.base64(entry.personal(salted)) != commitment:
-                    self._find(What.PERSONAL, where, "what is sealed is not what it committed to")
-                elif index in rows:
-                    self._subject(self._secrets, where, read, salted, rows[index][0])
-
-    def _subject(
-        self, secrets: Secrets, where: str, read: dict[str, Any], salted: bytes, row: SearchRow
-    ) -> None:
-        """Compare the person of an entry, and of its search side, with the NIK sealed beside it."""
-        nik = canonical.loads(salted[entry.SALT_BYTES :]).get("nik")
-        if nik is None or "subject" not in read:
-            return
-        mac = secrets.subject_mac(nik, read["subject_epoch"])
-        if mac is None:
-            return
-        if read["subject"] != entry.base64(entry.subject(b64decode(read["nonce"]), mac)):
-            self._find(What.ENTRY, where, "its subject is not the person sealed beside it")
-        if row.subject_key != mac[:SUBJECT_KEY_BYTES]:
-            self._find(What.SEARCH, where, "its subject_key is another person's")
+                for what, text in sealed_faults(self._secrets, read, sealed, rows[index][0]):
+                    self._find(what, where, text)
 
     async def _requests(self, entries: dict[int, dict[str, Any]]) -> None:
         """Compare the answers' request ids, as far as they still bind, with what is bound."""
@@ -340,20 +286,9 @@ class _Check:
                     What.BOUND_REQUEST, f"entry {index}", "its request_id is not bound to it"
                 )
             elif self._secrets is not None:
-                self._kept(self._secrets, f"entry {index}", entries[index], row)
+                for what, text in kept_faults(self._secrets, entries[index], row):
+                    self._find(what, f"entry {index}", text)
         self._bound += len(rows)
-
-    def _kept(self, secrets: Secrets, where: str, read: dict[str, Any], row: BoundRow) -> None:
-        """Compare what a retry would be told with what the entry says was answered."""
-        try:
-            told = canonical.loads(secrets.unseal_answer(row))
-        except ValueError:
-            self._find(What.BOUND_REQUEST, where, "its kept answer's seal does not hold")
-            return
-        told.pop("subject_token", None)
-        answered = {name: value for name, value in read["answer"].items() if name != "statement"}
-        if told != answered:
-            self._find(What.BOUND_REQUEST, where, "its kept answer is not what was answered")
 
     def _stored(self, batch: Batch) -> Frontier:
         """Go on from the stored frontier, so that one damage is one finding."""

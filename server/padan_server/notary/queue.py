@@ -93,12 +93,14 @@ class Queue:
 
     async def take(self) -> list[Item] | ControlItem | None:
         """Give the next batch, or the next control action; None once closed and empty."""
-        while not (self._answers or self._refusals):
-            if self._closed:
-                return None
-            if self._nudged:
+        while True:
+            if self._nudged:  # before all that waits: under load something always does
                 self._nudged = False
                 return []
+            if self._answers or self._refusals:
+                break
+            if self._closed:
+                return None
             self._filled.clear()
             await self._filled.wait()
         answers = self._answers

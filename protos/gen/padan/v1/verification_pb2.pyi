@@ -613,8 +613,9 @@ class LookupResponse(_message.Message):
     subject_token: _builtins.str
     """A pseudonym of the person: see VerifyResponse.subject_token."""
     replayed: _builtins.bool
-    """True if this request_id was answered before. The values were read anew: a lookup's values
-    are never kept.
+    """True if this request_id was answered before. The values were read anew, from the same version of
+    the record: a lookup's values are never kept. Once the record has changed, the request_id is
+    refused (REQUEST_ID_REUSED).
     """
     @_builtins.property
     def person(self) -> _record_pb2.Person:
