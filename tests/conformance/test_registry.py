@@ -7,6 +7,7 @@ import gc
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
@@ -16,8 +17,9 @@ from padan_server.adapters.cache_valkey import REST_SECONDS, ValkeyCache
 from padan_server.adapters.entropy_system import SystemEntropy
 from padan_server.adapters.registry_batched import BATCH_MAX, BatchedRegistry
 from padan_server.adapters.replica_postgres import ReplicaRegistry
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.nik import Nik, parse
-from padan_server.domain.person import Coverage, Finding, Record
+from padan_server.domain.person import Finding, Record
 from padan_server.domain.refusal import Reason, Refusal
 from padan_server.embedded.documented import NOT_CENTRALISED, OUTREACH_PENDING, documented_people
 from padan_server.ports import Registry
@@ -28,6 +30,7 @@ TTL = 60.0
 PEOPLE = {person.key: parse(person.nik) for person in documented_people()}
 WOMAN, MOVER, TWIN = PEOPLE["ordinary-woman"], PEOPLE["mover"], PEOPLE["first-twin"]
 ABSENT = PEOPLE["not-registered"]
+COLUMNS = {"version": "record_version", "committed_at": "changed_at"}
 NOWHERE = "postgresql://padan@/registry?host=/nowhere&port=5433"
 
 
@@ -158,7 +161,8 @@ async def test_the_same_nik_twice_in_one_question_is_found_twice(stand: Stand) -
 async def test_a_nik_that_no_record_has_is_found_to_be_absent_as_of_the_copys_time(
     stand: Stand,
 ) -> None:
-    assert await stand.find(ABSENT) == [Finding(None, stand.clock.now)]
+    (finding,) = await stand.find(ABSENT)
+    assert (finding.record, finding.as_of) == (None, stand.clock.now)
 
 
 async def test_nothing_asked_is_nothing_found(stand: Stand) -> None:
@@ -171,7 +175,7 @@ async def test_a_finding_is_as_of_the_heartbeat_that_the_copy_shows(stand: Stand
 
 
 async def test_a_record_is_what_stands_in_postgresql(stand: Stand) -> None:
-    columns = [name if name != "version" else "record_version" for name in Record.__struct_fields__]
+    columns = [COLUMNS.get(name, name) for name in Record.__struct_fields__]
     rows = stand.servers.read(f"SELECT {', '.join(columns)} FROM person ORDER BY nik LIMIT 500")
     documented = stand.servers.read(
         f"SELECT {', '.join(columns)} FROM person WHERE nik = ANY(%s)", list(PEOPLE.values())
@@ -181,8 +185,14 @@ async def test_a_record_is_what_stands_in_postgresql(stand: Stand) -> None:
     for _ in range(2):  # read, then from whatever cache there is
         for row, finding in zip(rows, await stand.find(*niks), strict=True):
             assert finding.record is not None
-            expected = ["" if row[name] is None else row[name] for name in columns]
-            assert values_of(finding.record) == expected
+            assert values_of(finding.record) == [on_record(row[name]) for name in columns]
+
+
+def on_record(value: object) -> object:
+    """Give a column's value as a record has it."""
+    if isinstance(value, datetime):
+        return pytest.approx(value.timestamp(), abs=1e-6)
+    return "" if value is None else value
 
 
 def values_of(record: Record) -> list[object]:
@@ -226,9 +236,8 @@ async def test_what_is_newer_than_a_moment_is_not_taken_from_a_cache(stand: Stan
 
 async def test_a_copy_older_than_a_moment_still_answers_with_its_own_time(stand: Stand) -> None:
     """Whether that is too old is the caller's to judge."""
-    assert await stand.find(ABSENT, not_before=stand.clock.now + 1e6) == [
-        Finding(None, stand.clock.now)
-    ]
+    (finding,) = await stand.find(ABSENT, not_before=stand.clock.now + 1e6)
+    assert (finding.record, finding.as_of) == (None, stand.clock.now)
 
 
 async def test_a_copy_that_is_away_is_refused_as_unavailable_and_found_again(

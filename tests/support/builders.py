@@ -34,10 +34,11 @@ from padan_server.domain.agreement import (
 from padan_server.domain.call import Call
 from padan_server.domain.caller import Caller
 from padan_server.domain.claims import LOOKUP_ELEMENTS, VERIFY_ELEMENTS, LookupQuery, VerifyQuery
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.draft import Draft, Kind, Standing, Verdict
 from padan_server.domain.nik import Nik, parse
 from padan_server.domain.outcome import MATCHED, Judgement, RegionState
-from padan_server.domain.person import Coverage, Finding, LifeStatus, Record, RecordStatus
+from padan_server.domain.person import Finding, LifeStatus, Record, RecordStatus
 from padan_server.domain.refusal import Refusal
 from padan_server.domain.region import Standing as RegionStanding
 from padan_server.link import Policy
@@ -101,6 +102,9 @@ def record(**changes: Any) -> Record:
         life_status=LifeStatus.ALIVE,
         record_status=RecordStatus.ACTIVE,
         version=4,
+        channel="OFFICE",
+        happened_at=NOW - 86_400,
+        committed_at=NOW - 86_000,
     )
     return _replace(ordinary, **changes)
 

@@ -18,6 +18,7 @@ from padan_server.domain import outcome
 from padan_server.domain.agreement import PURPOSES, PartnerKind
 from padan_server.domain.call import Answered
 from padan_server.domain.claims import BORN_ON_OR_BEFORE, LOOKUP_ELEMENTS, VERIFY_ELEMENTS
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.matching import (
     CLOSE,
     DIFFERENT,
@@ -26,7 +27,6 @@ from padan_server.domain.matching import (
     Comparison,
     compare,
 )
-from padan_server.domain.person import Coverage
 from padan_server.domain.region import Standing
 from padan_server.operations import documents
 from padan_server.transport import convert

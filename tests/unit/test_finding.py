@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from padan_server.adapters.regions_polled import PolledRegions
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.outcome import RegionState
-from padan_server.domain.person import Coverage, Finding
+from padan_server.domain.person import Finding
 from padan_server.domain.refusal import Reason, Refusal
 from padan_server.domain.region import RegionTable, Standing
 from padan_server.operations.finding import Finder

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from padan_server.domain.agreement import PartnerKind
 from padan_server.domain.claims import BORN_ON_OR_BEFORE, ClaimValue
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.nik import parse
 from padan_server.domain.outcome import (
     DECEASED,
@@ -26,7 +27,7 @@ from padan_server.domain.outcome import (
     looked_up,
     verified,
 )
-from padan_server.domain.person import Coverage, Finding, LifeStatus, RecordStatus
+from padan_server.domain.person import Finding, LifeStatus, RecordStatus
 from padan_server.domain.region import Standing
 from tests.support.builders import NIK, NOW, found, record, region
 

@@ -16,9 +16,10 @@ from padan_server.adapters.tokens_jwt import JwtTokens
 from padan_server.domain.agreement import Partner
 from padan_server.domain.call import Answered
 from padan_server.domain.claims import Query, VerifyQuery
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.draft import Draft, Kind, Standing, Verdict
 from padan_server.domain.nik import Nik
-from padan_server.domain.person import Coverage, Finding
+from padan_server.domain.person import Finding
 from padan_server.domain.refusal import (
     BudgetSpent,
     ElementsNotGranted,

@@ -25,7 +25,7 @@ from padan_server.domain.nik import Nik
 from padan_server.domain.person import Finding
 from padan_server.ports import Clock, Entropy, Registry
 
-SCHEMA_VERSION = b"1"
+SCHEMA_VERSION = b"2"
 """Changes with every change of Record or Finding."""
 
 TIMEOUT_SECONDS = 0.25

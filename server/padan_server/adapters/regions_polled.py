@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import structlog
 
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.outcome import RegionState
-from padan_server.domain.person import Coverage
 from padan_server.domain.refusal import Refusal
 from padan_server.domain.region import RegionTable, Standing
 from padan_server.ports import Clock

@@ -21,6 +21,8 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -107,6 +109,13 @@ person = Table(
         server_default=text("1"),
         comment="Raised by one with every change (trigger)",
     ),
+    Column(
+        "source_position",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="Position in its source's feed of the last change; 0 without such a feed",
+    ),
     CheckConstraint("nik ~ '^[0-9]{16}$'", name="person_nik_form"),
     CheckConstraint("family_card_number ~ '^[0-9]{16}$'", name="person_family_card_form"),
     CheckConstraint("sex IN (1, 2)", name="person_sex_known"),
@@ -153,7 +162,13 @@ change_feed = Table(
         nullable=False,
         server_default=text("clock_timestamp()"),
     ),
+    Column("operation", Text, nullable=False),
+    Column("previous_region", Text, comment="Regency code before the change, if any"),
+    Column("previous_channel", Text, comment="Channel before the change, if any"),
     Index("change_feed_xid", "xid"),
+    CheckConstraint(
+        "operation IN ('INSERT', 'UPDATE', 'DELETE')", name="change_feed_operation_known"
+    ),
     comment="One row for every change of a person, written by a trigger",
 )
 
@@ -162,7 +177,29 @@ heartbeat = Table(
     metadata,
     Column("one", Boolean, primary_key=True, server_default=text("true")),
     Column("beat_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "registry",
+        Uuid,
+        nullable=False,
+        server_default=text("gen_random_uuid()"),
+        comment="Which registry this is a copy of: beats of two registries do not compare",
+    ),
+    Column(
+        "beat",
+        BigInteger,
+        nullable=False,
+        server_default=text("1"),
+        comment="Raised by every update (trigger), whatever the clock does",
+    ),
+    Column(
+        "kept_by",
+        Text,
+        nullable=False,
+        server_default=text("'CLOCK'"),
+        comment="CLOCK: this registry is its own source. FEED: beats come with a feed",
+    ),
     CheckConstraint("one", name="heartbeat_one_row"),
+    CheckConstraint("kept_by IN ('CLOCK', 'FEED')", name="heartbeat_kept_by"),
     comment="One row. A copy that shows a beat holds everything committed before it",
 )
 
@@ -177,11 +214,90 @@ watermark = Table(
         comment="The registry holds every event that this regency entered up to then",
     ),
     Column(
-        "outreach_pending",
-        Boolean,
-        nullable=False,
-        server_default=text("false"),
-        comment="Outreach results of this regency are still to come",
+        "records_expected",
+        BigInteger,
+        comment="People of the regency, as its own register counts them",
     ),
     comment="How complete the registry is, by regency",
+)
+
+outreach_batch = Table(
+    "outreach_batch",
+    metadata,
+    Column("batch_id", Text, primary_key=True, comment="The source's name for it"),
+    Column("regency_code", Text, nullable=False),
+    Column("announced_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "recorded_from",
+        DateTime(timezone=True),
+        comment="When its earliest recording was made in the field",
+    ),
+    Column(
+        "recorded_until",
+        DateTime(timezone=True),
+        comment="When its latest recording was made in the field",
+    ),
+    Column("records_expected", BigInteger, comment="Recordings, as announced"),
+    Column("applied_at", DateTime(timezone=True), comment="Null while it is still to come"),
+    Index("outreach_batch_pending", "regency_code", postgresql_where=text("applied_at IS NULL")),
+    comment="Batches of outreach teams (jemput bola): announced, then applied",
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("regency_code", Text, primary_key=True, comment="Of residence"),
+    Column("channel", Text, primary_key=True),
+    Column("records", BigInteger, nullable=False),
+    comment="Records held, by regency and channel of the last event; folded from the feed",
+)
+
+tally_position = Table(
+    "tally_position",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true")),
+    Column("xid", Xid8, nullable=False, comment="Changes of older transactions are in the tally"),
+    Column(
+        "above_id",
+        BigInteger,
+        nullable=False,
+        comment="Feed rows up to this one were there when all records were counted",
+    ),
+    CheckConstraint("one", name="tally_position_one_row"),
+    comment="One row: how far the feed is folded into the tally",
+)
+
+feed_position = Table(
+    "feed_position",
+    metadata,
+    Column("source", Text, primary_key=True, comment="The feed's name"),
+    Column("commit_position", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column(
+        "updated_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    comment="How far each feed is applied, written in the transaction that applied it",
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("source", Text, nullable=False, comment="The feed's or the file's name"),
+    Column("place", Text, nullable=False, comment="Where in it: a position or a line"),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="Names columns, holds no values"),
+    Column("content", Text, nullable=False, comment="The row as it came: personal data"),
+    Column(
+        "received_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    Column("resolved_at", DateTime(timezone=True), comment="When a retry applied it"),
+    UniqueConstraint("source", "place", name="quarantine_once"),
+    comment="Rows that could not be applied, kept with the reason",
 )

@@ -13,13 +13,32 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import CHAR, Text, any_, bindparam, func, literal_column, select
+from sqlalchemy import (
+    CHAR,
+    DOUBLE_PRECISION,
+    DateTime,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
-from padan_server.adapters.registry_tables import heartbeat, person, watermark
+from padan_server.adapters.registry_tables import (
+    heartbeat,
+    outreach_batch,
+    person,
+    tally,
+    watermark,
+)
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.nik import Nik
-from padan_server.domain.person import Coverage, Finding, LifeStatus, Record, RecordStatus
+from padan_server.domain.person import Finding, LifeStatus, Record, RecordStatus
 from padan_server.domain.refusal import Reason, Refusal
 
 REST_SECONDS = 1.0
@@ -45,10 +64,10 @@ def _compile(statement: Any) -> str:
     return str(statement.compile(dialect=dialect))
 
 
-_RECORD_COLUMNS = [
-    person.c[name] if name != "version" else person.c.record_version
-    for name in Record.__struct_fields__
-]
+_NAMES = {"version": "record_version", "committed_at": "changed_at"}
+_RECORD_COLUMNS = [person.c[_NAMES.get(name, name)] for name in Record.__struct_fields__]
+_LIFE_STATUS = Record.__struct_fields__.index("life_status")
+_RECORD_STATUS = Record.__struct_fields__.index("record_status")
 _NULLABLE_TEXT = {"mother_name", "father_name", "postal_code"}
 
 
@@ -58,12 +77,15 @@ def _read(column: Any) -> Any:
         return func.coalesce(column, literal_column("''"))
     if isinstance(column.type, CHAR):  # PostgreSQL pads what is shorter
         return func.rtrim(column)
+    if isinstance(column.type, DateTime):
+        return cast(func.extract("epoch", column), DOUBLE_PRECISION)
     return column
 
 
 _FIND = _compile(
     select(
         heartbeat.c.beat_at,
+        heartbeat.c.beat,
         *(_read(column).label(column.name) for column in _RECORD_COLUMNS),
     ).select_from(
         heartbeat.outerjoin(person, person.c.nik == any_(bindparam("niks", type_=ARRAY(Text))))
@@ -74,9 +96,16 @@ _COVERAGE = _compile(
         watermark.c.regency_code,
         watermark.c.centralised_since,
         watermark.c.complete_to,
-        watermark.c.outreach_pending,
+        watermark.c.records_expected,
+        exists()
+        .where(
+            outreach_batch.c.regency_code == watermark.c.regency_code,
+            outreach_batch.c.applied_at.is_(None),
+        )
+        .label("outreach_pending"),
     )
 )
+_TALLY = _compile(select(tally.c.regency_code, tally.c.channel, tally.c.records))
 
 
 class ReplicaRegistry:
@@ -90,15 +119,24 @@ class ReplicaRegistry:
         rows = await self._fetch(_FIND, list(set(niks)))
         if not rows:
             raise _unavailable()
-        as_of = _seconds(rows[0][0])
-        records = {row[1]: _record(row) for row in rows if row[1] is not None}
-        return [Finding(records.get(nik), as_of) for nik in niks]
+        as_of, beat = _seconds(rows[0][0]), rows[0][1]
+        records = {row[2]: _record(row) for row in rows if row[2] is not None}
+        return [Finding(records.get(nik), as_of, beat) for nik in niks]
 
     async def coverage(self) -> dict[str, Coverage]:
         """Give the watermark of every regency: its four-digit code, and how complete it is."""
+        records: dict[str, dict[str, int]] = {}
+        for code, channel, count in await self._fetch(_TALLY):
+            records.setdefault(code, {})[channel] = count
         return {
-            code: Coverage(_seconds(complete_to) if since and complete_to else None, pending)
-            for code, since, complete_to, pending in await self._fetch(_COVERAGE)
+            code: Coverage(
+                _seconds(complete_to) if since and complete_to else None,
+                pending,
+                since,
+                expected,
+                records.get(code, {}),
+            )
+            for code, since, complete_to, expected, pending in await self._fetch(_COVERAGE)
         }
 
     async def close(self) -> None:
@@ -170,8 +208,9 @@ class _Replica:
 
 def _record(row: Any) -> Record:
     """Give the record of a row of _FIND, whose columns stand in the order of Record's fields."""
-    *values, life_status, record_status, version = row[1:]
-    values += [LifeStatus(life_status), RecordStatus(record_status), version]
+    values = list(row[2:])
+    values[_LIFE_STATUS] = LifeStatus(values[_LIFE_STATUS])
+    values[_RECORD_STATUS] = RecordStatus(values[_RECORD_STATUS])
     return Record(*values)
 
 

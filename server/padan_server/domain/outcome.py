@@ -11,8 +11,9 @@ import msgspec
 from padan_server.domain import nik as niks
 from padan_server.domain.agreement import PartnerKind
 from padan_server.domain.claims import ClaimValue
+from padan_server.domain.coverage import Coverage
 from padan_server.domain.matching import MATCH, Comparison, compare
-from padan_server.domain.person import Coverage, Finding, LifeStatus, Record, RecordStatus
+from padan_server.domain.person import Finding, LifeStatus, Record, RecordStatus
 from padan_server.domain.region import Standing
 
 MATCHED = "MATCHED"

@@ -27,7 +27,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     """One person's record (SIAK "biodata"), without the protected elements.
 
     Empty string or 0 where nothing is on record. Codes are SIAK's. `village_code` is the present
-    residence, 10 digits, or shorter where only the upper levels are known.
+    residence, 10 digits, or shorter where only the upper levels are known. Of the last change,
+    `channel` is how it came in (OFFICE, OUTREACH or CENTRAL), `happened_at` when it happened in
+    the field, and `committed_at` when the registry took it, in seconds since the epoch.
     """
 
     nik: str
@@ -52,24 +54,19 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     life_status: LifeStatus
     record_status: RecordStatus
     version: int
+    channel: str
+    happened_at: float
+    committed_at: float
 
 
 class Finding(msgspec.Struct, frozen=True):
     """What the registry copy says about one NIK.
 
     `record` is None if no record has the NIK. `as_of` is in seconds since the epoch, UTC: the copy
-    held every change committed at the registry up to then.
+    held every change committed at the registry up to then. `beat` is the number of the heartbeat
+    that the copy showed with it: numbers order what clocks may not.
     """
 
     record: Record | None
     as_of: float
-
-
-class Coverage(msgspec.Struct, frozen=True):
-    """How complete the copy is for one regency.
-
-    `complete_to` is in seconds since the epoch, or None if the regency is not centralised.
-    """
-
-    complete_to: float | None
-    outreach_pending: bool
+    beat: int = 0

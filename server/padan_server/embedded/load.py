@@ -72,7 +72,9 @@ def load_population(
             raise PopulationExists
         with _generators(people, seed) as generators:
             connection.execute("SET LOCAL session_replication_role = replica")
-            connection.execute("TRUNCATE person, change_feed, region, watermark")
+            connection.execute(
+                "TRUNCATE person, change_feed, region, watermark, outreach_batch, tally"
+            )
             # One build of the index at the end costs less than its growth row by row.
             connection.execute("ALTER TABLE person DROP CONSTRAINT person_pkey")
             _fill_regions(connection, RegionTable.published())
@@ -80,6 +82,7 @@ def load_population(
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         connection.execute("ALTER TABLE person ADD CONSTRAINT person_pkey PRIMARY KEY (nik)")
         connection.execute("ANALYZE person (nik)")
+        _count(connection)
     return LoadReport(people=people, seconds=time.monotonic() - started)
 
 
@@ -120,10 +123,28 @@ def _fill_regions(connection: psycopg.Connection, regions: RegionTable) -> None:
                     )
                 )
     now = datetime.now(UTC)
-    with connection.cursor().copy("COPY watermark FROM STDIN") as copy:
+    with connection.cursor().copy(
+        "COPY watermark (regency_code, centralised_since, complete_to) FROM STDIN"
+    ) as copy:
         for region in regions.current("regency"):
             since = _centralised_since(region.code)
-            copy.write_row((region.code, since, since and now, region.code in OUTREACH_PENDING))
+            copy.write_row((region.code, since, since and now))
+    with connection.cursor().copy(
+        "COPY outreach_batch (batch_id, regency_code, announced_at) FROM STDIN"
+    ) as copy:
+        for code in OUTREACH_PENDING:
+            copy.write_row((f"demo-{code}", code, now))
+
+
+def _count(connection: psycopg.Connection) -> None:
+    """Count what is held, once; the feed is empty, and person locked against other writers."""
+    connection.execute(
+        "INSERT INTO tally (regency_code, channel, records) "
+        "SELECT left(village_code, 4), channel, count(*) FROM person GROUP BY 1, 2"
+    )
+    connection.execute(
+        "UPDATE tally_position SET xid = pg_snapshot_xmin(pg_current_snapshot()), above_id = 0"
+    )
 
 
 def _centralised_since(regency: str) -> date | None:
