@@ -19,7 +19,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from typer.testing import CliRunner
 
-from padan_server.adapters.heartbeat_postgres import beat
+from benchmarks import people as questions
+from benchmarks import statements
+from padan_server.adapters.keeper_postgres import beat
 from padan_server.adapters.registry_tables import metadata
 from padan_server.cli.app import build
 from padan_server.embedded.cli import servers_app
@@ -243,6 +245,111 @@ def test_the_commands_tell_how_to_reach_the_servers(
     assert documented_people()[0].nik in listed.stdout
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """Servers with two standbys, and PostgreSQLs that count statements."""
+    with EmbeddedServers(
+        tmp_path_factory.mktemp("two") / "data",
+        standbys=2,
+        settings=statements.SETTINGS,
+    ) as embedded:
+        with psycopg.connect(embedded.registry_url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE mark (at serial)")
+        yield embedded
+
+
+def test_two_standbys_follow_the_primary_each_through_a_slot_of_its_own(
+    two: EmbeddedServers,
+) -> None:
+    assert two.pids.keys() == {"primary", "standby", "standby-2", "valkey"}
+    assert len(set(two.replica_urls)) == 2
+    assert two.replica_url == two.replica_urls[0]
+    assert [log.name for log in two.logs if log.exists()] == [f"{name}.log" for name in two.names]
+    slots = "SELECT count(*) FROM pg_replication_slots WHERE active"
+    assert _value(two.registry_url, slots) == 2
+    for url in two.replica_urls:
+        assert _value(url, "SELECT pg_is_in_recovery()") is True
+
+
+def test_settings_are_those_of_the_primary_and_every_standby(two: EmbeddedServers) -> None:
+    for url in (two.registry_url, *two.replica_urls):
+        assert _value(url, "SHOW shared_preload_libraries") == "pg_stat_statements"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_standby_whose_replay_is_paused_stands_still_while_the_other_moves(
+    two: EmbeddedServers, number: int
+) -> None:
+    paused, moving = two.replica_urls[number], two.replica_urls[1 - number]
+    _await(lambda: _marks(paused) == _marks(two.registry_url))
+    before = _marks(paused)
+    two.pause_replay(number)
+    _mark(two)
+    _await(lambda: _marks(moving) == before + 1)
+    assert _marks(paused) == before
+    two.resume_replay(number)
+    _await(lambda: _marks(paused) == before + 1)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_killed_standby_leaves_nothing_behind_and_comes_back(
+    two: EmbeddedServers, number: int
+) -> None:
+    name = two.names[1 + number]
+    with psycopg.connect(two.replica_urls[number]) as session:
+        two.kill_replica(number)
+        assert name not in two.pids
+        assert len(two.pids) == 3
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+    _mark(two)
+    two.start_replica(number)
+    _await(lambda: _marks(two.replica_urls[number]) == _marks(two.registry_url))
+
+
+def test_statements_about_people_are_counted_by_the_standby_itself(two: EmbeddedServers) -> None:
+    upgrade(two.registry_url)
+    load_population(two.registry_url, people=1_000, seed=1, replace=True)
+    statements.install(two.registry_url)
+    _await(lambda: _value(two.replica_url, "SELECT to_regclass('pg_stat_statements')") is not None)
+    _await(lambda: _value(two.replica_url, "SELECT count(*) FROM person") == 1_000)
+    counted = statements.Statements(two.replica_url)
+    before = counted.count()
+    for _ in range(3):
+        _value(two.replica_url, "SELECT count(*) FROM person WHERE nik = '3171015203909001'")
+        _value(two.replica_url, "SELECT count(*) FROM heartbeat")
+    assert counted.count() == before + 3
+    sample = questions.read_sample(two.replica_url, count=300, people=1_000)
+    assert 200 < len({questions.nik_of(question) for question in sample}) <= 300
+
+
+def test_a_killed_valkey_comes_back_empty(two: EmbeddedServers) -> None:
+    with redis.Redis.from_url(two.valkey_url) as valkey:
+        valkey.set("kept", "until it is killed")
+        two.kill_valkey()
+        assert "valkey" not in two.pids
+        two.kill_valkey()  # there is nothing to kill: nothing happens
+        two.start_valkey()
+        assert valkey.get("kept") is None
+
+
+def test_a_directory_keeps_its_standbys_and_its_command_tells_of_both(
+    two: EmbeddedServers,
+) -> None:
+    again = EmbeddedServers(two.data_dir)
+    assert again.replica_urls == two.replica_urls
+    status = CliRunner().invoke(servers_app, ["status", "--data-dir", str(two.data_dir)])
+    assert status.exit_code == 0
+    assert f"export PADAN_REPLICA_URLS='{','.join(two.replica_urls)}'" in status.stdout
+    assert "standby-2 postgresql 18." in status.stderr
+
+
+@pytest.mark.parametrize("standbys", [0, 5])
+def test_a_number_of_standbys_that_cannot_be_is_refused(tmp_path: Path, standbys: int) -> None:
+    with pytest.raises(EmbeddedServersError, match="from 1 to 4"):
+        EmbeddedServers(tmp_path, standbys=standbys)
+
+
 def test_a_deep_directory_gets_its_sockets_elsewhere() -> None:
     home = Path(tempfile.mkdtemp(prefix="padan-deep-"))
     sockets: Path | None = None
@@ -261,6 +368,15 @@ def _value(url: str, query: str) -> object:
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute(query.encode()).fetchone()
     return row[0] if row is not None else None
+
+
+def _mark(servers: EmbeddedServers) -> None:
+    with psycopg.connect(servers.registry_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO mark DEFAULT VALUES")
+
+
+def _marks(url: str) -> int:
+    return int(str(_value(url, "SELECT count(*) FROM mark")))
 
 
 def _await(holds: Callable[[], bool]) -> None:

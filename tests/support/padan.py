@@ -138,10 +138,14 @@ def _unpacked(body: bytes) -> Iterator[bytes]:
 
 @contextmanager
 def padan(
-    directory: Path, *, people: int = 1000, settings: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    people: int = 1000,
+    settings: Mapping[str, str] | None = None,
+    standbys: int = 1,
 ) -> Iterator[Padan]:
     """Set a Padan up below a directory, and take it down again."""
-    installation = Installation(directory, tell=lambda _: None)
+    installation = Installation(directory, tell=lambda _: None, standbys=standbys)
     try:
         installation.prepare(people=people)
         with installation.serving(port=0, settings=QUICK | dict(settings or {})) as serving:

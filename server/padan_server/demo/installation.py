@@ -13,11 +13,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -35,10 +37,15 @@ from padan_server.transport.verification import NAME
 READY_SECONDS_MAX = 60.0
 SEED = 1
 
+TOLD_PEOPLE = 1_000_000
+"""A load tells how far it has come each time that so many more are in: it takes a minute."""
+
 SOCKET_PATH_BYTES_MAX = 100
 """What the kernels of all systems take."""
 
 Tell = Callable[[str], None]
+
+_NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 class InstallationError(Exception):
@@ -73,11 +80,20 @@ class Serving:
 
 
 class Installation:
-    """One installation below a directory."""
+    """One installation below a directory; `postgres_settings` are for its embedded servers."""
 
-    def __init__(self, directory: Path, *, tell: Tell) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        tell: Tell,
+        standbys: int = 1,
+        postgres_settings: Mapping[str, str] = _NO_SETTINGS,
+    ) -> None:
         self.directory = directory.resolve()
-        self.servers = EmbeddedServers(self.directory / "servers")
+        self.servers = EmbeddedServers(
+            self.directory / "servers", standbys=standbys, settings=postgres_settings
+        )
         self._tell = tell
 
     @property
@@ -92,7 +108,7 @@ class Installation:
             "PADAN_DATA_DIR": str(self.directory),
             "PADAN_NOTARY_SOCKET": str(self._notary_socket()),
             "PADAN_REGISTRY_URL": self.servers.registry_url,
-            "PADAN_REPLICA_URLS": self.servers.replica_url,
+            "PADAN_REPLICA_URLS": ",".join(self.servers.replica_urls),
             "PADAN_LEDGER_URL": self.servers.ledger_url,
             "PADAN_VALKEY_URL": self.servers.valkey_url,
             "PADAN_LOG_ORIGIN": "padan.example/demo",
@@ -140,14 +156,21 @@ class Installation:
         """Start the servers, and set up what is missing."""
         self.servers.start()
         versions = ", ".join(f"{name} {number}" for name, number in self.servers.versions.items())
-        self._tell(f"PostgreSQL primary and hot standby, and Valkey, run ({versions})")
+        copies = len(self.servers.replica_urls)
+        standbys = "hot standby" if copies == 1 else f"{copies} hot standbys"
+        self._tell(f"PostgreSQL primary and {standbys}, and Valkey, run ({versions})")
         if not (self.directory / "keys").exists():
             keyring_file.create(self.directory / "keys")
             self._tell("keys made")
         registry_migrations.upgrade(self.servers.registry_url)
         if not self._has_people():
             self._tell(f"filling the registry with {people:,} people, none of whom exists")
-            report = load_population(self.servers.registry_url, people=people, seed=SEED)
+            report = load_population(
+                self.servers.registry_url,
+                people=people,
+                seed=SEED,
+                progress=_Told(self._tell, people).add,
+            )
             self._tell(f"{report.people:,} people in {report.seconds:.1f} s")
         ledger_migrations.upgrade(self.servers.ledger_url)
         if not self.settings.anchor.exists():
@@ -202,6 +225,22 @@ class Installation:
         if done.returncode:
             raise InstallationError(done.stderr.strip() or done.stdout.strip())
         return done.stdout.strip()
+
+
+class _Told:
+    """Tells how far a load has come, each million people; called from several threads."""
+
+    def __init__(self, tell: Tell, people: int) -> None:
+        self._tell = tell
+        self._people = people
+        self._loaded = 0
+        self._one_at_a_time = threading.Lock()
+
+    def add(self, loaded: int) -> None:
+        with self._one_at_a_time:
+            before, self._loaded = self._loaded // TOLD_PEOPLE, self._loaded + loaded
+            if self._loaded // TOLD_PEOPLE > before:
+                self._tell(f"{self._loaded:,} of {self._people:,} people")
 
 
 def _reserve(port: int) -> socket.socket:

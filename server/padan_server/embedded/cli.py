@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from padan_server.embedded.account import EmbeddedServersError
+from padan_server.embedded.place import STANDBYS_MAX
 from padan_server.embedded.population import PEOPLE_MAX, PEOPLE_MIN
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 servers_app = typer.Typer(
     no_args_is_help=True,
-    help="PostgreSQL (primary and hot standby) and Valkey from installed wheels, for demos and "
+    help="PostgreSQL (primary and hot standbys) and Valkey from installed wheels, for demos and "
     "tests. They keep running after the command ends, and are found again by their directory.",
 )
 
@@ -129,7 +130,17 @@ def identities() -> None:
 
 
 @servers_app.command()
-def start(data_dir: DataDir) -> None:
+def start(
+    data_dir: DataDir,
+    standbys: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=STANDBYS_MAX,
+            help="Hot standbys, at least; a directory keeps those that it has.",
+        ),
+    ] = 1,
+) -> None:
     """Start what does not run, and print how to reach it.
 
     Use it as: eval "$(padan-server servers start --data-dir DIR)"
@@ -139,7 +150,7 @@ def start(data_dir: DataDir) -> None:
     from padan_server.embedded.servers import EmbeddedServers
 
     try:
-        servers = EmbeddedServers(data_dir)
+        servers = EmbeddedServers(data_dir, standbys=standbys)
         servers.start()
     except (psycopg.Error, EmbeddedServersError) as error:
         raise _failed("The servers could not be started", error) from None
@@ -183,17 +194,17 @@ def _of(data_dir: Path) -> EmbeddedServers:
 def _print_running(servers: EmbeddedServers) -> bool:
     versions = servers.versions
     pids = servers.pids
-    everything = {"primary": "postgresql", "standby": "postgresql", "valkey": "valkey"}
-    for name, product in everything.items():
+    for name in servers.names:
+        product = "valkey" if name == "valkey" else "postgresql"
         state = f"runs (pid {pids[name]})" if name in pids else "does not run"
-        _console.print(f"{name:8} {product} {versions[product]} {state}", highlight=False)
-    return pids.keys() == everything.keys()
+        _console.print(f"{name:9} {product} {versions[product]} {state}", highlight=False)
+    return pids.keys() == set(servers.names)
 
 
 def _print_exports(servers: EmbeddedServers) -> None:
     for name, value in (
         ("PADAN_REGISTRY_URL", servers.registry_url),
-        ("PADAN_REPLICA_URLS", servers.replica_url),
+        ("PADAN_REPLICA_URLS", ",".join(servers.replica_urls)),
         ("PADAN_LEDGER_URL", servers.ledger_url),
         ("PADAN_VALKEY_URL", servers.valkey_url),
     ):

@@ -226,6 +226,15 @@ _ON_RECORD = (
              marital_status="4", occupation="2", education="1"),
     ),
     _on_record(
+        "outreach-region",
+        "lives where outreach results are still to come: OUTREACH_PENDING",
+        "MATCHED",
+        _row("5301065404889001", "YULIANA CONTOH BANI", "1988-04-14", birth_place="KUPANG",
+             village_code="5301062002", family_card_number="5301060101209001", religion="2",
+             channel="OUTREACH", happened_at="2024-02-12 08:00:00+08",
+             entered_at="2024-03-04 09:00:00+07", changed_at="2024-03-04 09:00:00+07"),
+    ),
+    _on_record(
         "region-behind",
         "lives in a regency that is not centralised: a mismatch is not charged",
         "MATCHED",
@@ -250,8 +259,8 @@ _ABSENT = (
     ),
     _absent(
         "outreach-pending",
-        "absent; outreach results of the regency are still to come",
+        "absent; outreach results of the regency are still to come: OUTREACH_PENDING",
         "NOT_FOUND",
-        f"{OUTREACH_PENDING[0]}015107029999",
+        f"{OUTREACH_PENDING[0]}065107029999",
     ),
 )

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import ceil
 
 import psycopg
 
@@ -30,6 +31,10 @@ _GENERATORS_MAX = 8
 _CHUNK_BYTES = 256 * 1024
 _FIRST_CENTRALISED = date(2021, 3, 1)
 _CENTRALISING_DAYS = 900
+_SHARE_COMPLETE = 0.985
+"""Part of its people that an ordinary centralised regency of this registry has recorded."""
+_SHARE_NOT_CENTRALISED = 0.4
+_OUTREACH_RECORDINGS = 180
 
 
 class PopulationExists(Exception):
@@ -123,17 +128,33 @@ def _fill_regions(connection: psycopg.Connection, regions: RegionTable) -> None:
                     )
                 )
     now = datetime.now(UTC)
+    _announce_outreach(connection, now)
     with connection.cursor().copy(
         "COPY watermark (regency_code, centralised_since, complete_to) FROM STDIN"
     ) as copy:
         for region in regions.current("regency"):
             since = _centralised_since(region.code)
             copy.write_row((region.code, since, since and now))
+
+
+def _announce_outreach(connection: psycopg.Connection, now: datetime) -> None:
+    """Announce the batches that this registry waits for, made in the field in the last weeks."""
     with connection.cursor().copy(
-        "COPY outreach_batch (batch_id, regency_code, announced_at) FROM STDIN"
+        "COPY outreach_batch (batch_id, regency_code, announced_at, recorded_from, recorded_until, "
+        "records_expected) FROM STDIN"
     ) as copy:
-        for code in OUTREACH_PENDING:
-            copy.write_row((f"demo-{code}", code, now))
+        for number, code in enumerate(OUTREACH_PENDING, start=1):
+            until = now - timedelta(days=number)
+            copy.write_row(
+                (
+                    f"demo-{code}",
+                    code,
+                    now,
+                    until - timedelta(days=9),
+                    until,
+                    _OUTREACH_RECORDINGS * number,
+                )
+            )
 
 
 def _count(connection: psycopg.Connection) -> None:
@@ -145,6 +166,24 @@ def _count(connection: psycopg.Connection) -> None:
     connection.execute(
         "UPDATE tally_position SET xid = pg_snapshot_xmin(pg_current_snapshot()), above_id = 0"
     )
+    _expect(connection)
+
+
+def _expect(connection: psycopg.Connection) -> None:
+    """Have each regency expect some more people than are held, as its own register would."""
+    held = connection.execute("SELECT regency_code, sum(records)::bigint FROM tally GROUP BY 1")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE watermark SET records_expected = %s WHERE regency_code = %s",
+            [(ceil(records / _share(code)), code) for code, records in held.fetchall()],
+        )
+
+
+def _share(regency: str) -> float:
+    if regency in NOT_CENTRALISED:
+        return _SHARE_NOT_CENTRALISED
+    # Where teams are still out, some more are missing.
+    return _SHARE_COMPLETE - 0.1 * (regency in OUTREACH_PENDING)
 
 
 def _centralised_since(regency: str) -> date | None:

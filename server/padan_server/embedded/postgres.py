@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 
 from padan_server.embedded.account import Account, EmbeddedServersError
-from padan_server.embedded.processes import command_line, pid_in
+from padan_server.embedded.processes import command_line, kill_with_children, pid_in
 
 OWNER = "padan"
 """The database role that owns everything here."""
@@ -131,6 +131,12 @@ class Postgres:
             "stop",
             timeout_seconds=_STOP_SECONDS_MAX + 5,
         )
+
+    def kill(self) -> None:
+        """Kill -9 the server, with its children; nothing happens if it does not run."""
+        pid = self.pid()
+        if pid is not None:
+            kill_with_children(pid)
 
     def initialise(self) -> None:
         """Make an empty cluster."""

@@ -1,6 +1,6 @@
-"""The embedded servers as one: registry and ledger on a primary, its hot standby, and Valkey.
+"""The embedded servers as one: registry and ledger on a primary, its hot standbys, and Valkey.
 
-The shape is production's: a worker reads from the standby, only the notary writes to the ledger.
+The shape is production's: a worker reads from standbys, only the notary writes to the ledger.
 Servers outlive the process that started them, are found again by their directory, and survive
 kill -9. Whoever may enter the directory may do anything to them: this is for demos and tests.
 """
@@ -8,20 +8,17 @@ kill -9. Whoever may enter the directory may do anything to them: this is for de
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
-import os
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from padan_server.embedded import postgres, valkey
 from padan_server.embedded.account import Account, EmbeddedServersError
+from padan_server.embedded.place import STANDBYS_MAX, Place
 from padan_server.embedded.postgres import Postgres
+from padan_server.embedded.standby import Standby
 from padan_server.embedded.valkey import Valkey
 
 __all__ = ["EmbeddedServers", "EmbeddedServersError"]
@@ -29,62 +26,51 @@ __all__ = ["EmbeddedServers", "EmbeddedServersError"]
 REGISTRY = "registry"
 LEDGER = "ledger"
 
-_SLOT = "padan_standby"
 _PRIMARY_PORT = 5432
-_STANDBY_PORT = 5433
-_STREAMING_SECONDS_MAX = 60
-# The kernel takes 108 bytes (104 on macOS); the longest name here is ".s.PGSQL.5433.lock".
-_SOCKET_PATH_BYTES_MAX = 100
-_SOCKET_NAME_BYTES_MAX = 20
+
+_NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 class EmbeddedServers:
     """The servers of one data directory. Making this object starts nothing.
 
-    URLs are known before the start. `start` and `stop` may be called from several processes.
-    Errors are EmbeddedServersError, and psycopg's from the primary.
+    A directory has the standbys it was ever given: `standbys` is how many it has at least.
+    `settings` are PostgreSQL's, of primary and standbys, for this object's starts. Standbys are
+    numbered from 0. URLs are known before the start. `start` and `stop` may be called from several
+    processes. Errors are EmbeddedServersError, and psycopg's from the primary.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir.expanduser().resolve()
-        logs = self.data_dir / "logs"
-        sockets = _socket_directory(self.data_dir)
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        standbys: int = 1,
+        settings: Mapping[str, str] = _NO_SETTINGS,
+    ) -> None:
+        if not 1 <= standbys <= STANDBYS_MAX:
+            raise EmbeddedServersError(f"there can be from 1 to {STANDBYS_MAX} standbys")
+        self._place = Place.of(data_dir, standbys=standbys)
+        self.data_dir = self._place.data_dir
+        sockets = self._place.sockets
         account = Account.for_servers(
             (postgres.binaries(), valkey.binary().parent, self.data_dir.parent, sockets.parent)
         )
         self._account = account
-        self._sockets = sockets
         self._primary = Postgres(
             name="primary",
             directory=self.data_dir / "primary",
-            log=logs / "primary.log",
+            log=self._place.logs / "primary.log",
             socket_directory=sockets,
             port=_PRIMARY_PORT,
             account=account,
-            settings={},
+            settings=settings,
         )
-        self._standby = Postgres(
-            name="standby",
-            directory=self.data_dir / "standby",
-            log=logs / "standby.log",
-            socket_directory=sockets,
-            port=_STANDBY_PORT,
-            account=account,
-            settings={
-                "primary_conninfo": (
-                    f"host='{sockets}' port={_PRIMARY_PORT} user={postgres.OWNER} "
-                    "application_name=standby"
-                ),
-                "primary_slot_name": _SLOT,
-                "hot_standby_feedback": "on",
-                "wal_receiver_status_interval": "1s",
-                # A primary that comes back is followed again at once (the default waits 5 s).
-                "wal_retrieve_retry_interval": "200ms",
-            },
+        self._standbys = tuple(
+            Standby.of(self._primary, number=number) for number in range(self._place.standbys)
         )
         self._valkey = Valkey(
             directory=self.data_dir / "valkey",
-            log=logs / "valkey.log",
+            log=self._place.logs / "valkey.log",
             socket=sockets / "valkey.sock",
             account=account,
         )
@@ -107,9 +93,14 @@ class EmbeddedServers:
         return self._primary.url(REGISTRY)
 
     @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """The registry's copies, on the hot standbys in order: read-only."""
+        return tuple(standby.server.url(REGISTRY) for standby in self._standbys)
+
+    @property
     def replica_url(self) -> str:
-        """The registry's copy, on the hot standby: read-only."""
-        return self._standby.url(REGISTRY)
+        """The first of the registry's copies."""
+        return self.replica_urls[0]
 
     @property
     def ledger_url(self) -> str:
@@ -124,19 +115,25 @@ class EmbeddedServers:
     @property
     def socket_directory(self) -> Path:
         """Where the sockets stand; its path is short enough for more of them."""
-        return self._sockets
+        return self._place.sockets
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All servers by name: `primary`, `standby`, `standby-2` and so on, `valkey`."""
+        return ("primary", *(standby.server.name for standby in self._standbys), "valkey")
 
     @property
     def logs(self) -> tuple[Path, ...]:
         """The log files of all servers."""
-        return (self._primary.log, self._standby.log, self._valkey.log)
+        standbys = (standby.server.log for standby in self._standbys)
+        return (self._primary.log, *standbys, self._valkey.log)
 
     @property
     def pids(self) -> dict[str, int]:
-        """The pids of what runs: any of `primary`, `standby`, `valkey`."""
+        """The pids of what runs, by name."""
         found = {
             "primary": self._primary.pid(),
-            "standby": self._standby.pid(),
+            **{standby.server.name: standby.server.pid() for standby in self._standbys},
             "valkey": self._valkey.pid(),
         }
         return {name: pid for name, pid in found.items() if pid is not None}
@@ -154,7 +151,7 @@ class EmbeddedServers:
     def start(self) -> None:
         """Start what does not run; set up what is not there.
 
-        Returns when the primary has both databases, the standby streams and Valkey answers.
+        Returns when the primary has both databases, the standbys stream and Valkey answers.
         """
         with self._locked():
             self._valkey.start()
@@ -162,14 +159,17 @@ class EmbeddedServers:
                 self._primary.initialise()
             self._primary.start()
             self._make_databases()
-            self._start_standby()
-            self._wait_until_streaming()
+            for standby in self._standbys:
+                standby.start()
+            for standby in self._standbys:
+                standby.wait_until_streaming()
 
     def stop(self) -> None:
-        """Stop everything that runs. The primary first: the standby then has all that it wrote."""
+        """Stop everything that runs. The primary first: standbys then have all that it wrote."""
         with self._locked():
             self._primary.stop()
-            self._standby.stop()
+            for standby in self._standbys:
+                standby.server.stop()
             self._valkey.stop()
 
     def start_primary(self) -> None:
@@ -178,19 +178,32 @@ class EmbeddedServers:
             self._primary.start()
 
     def stop_primary(self) -> None:
-        """Stop the primary: the registry and the ledger are away, the replica stays."""
+        """Stop the primary: the registry and the ledger are away, the replicas stay."""
         with self._locked():
             self._primary.stop()
 
-    def start_replica(self) -> None:
-        """Start the standby; it catches up in its own time."""
+    def start_replica(self, number: int = 0) -> None:
+        """Start a standby; it catches up in its own time."""
         with self._locked():
-            self._start_standby()
+            self._standbys[number].start()
 
-    def stop_replica(self) -> None:
-        """Stop the standby: no copy of the registry answers."""
+    def stop_replica(self, number: int = 0) -> None:
+        """Stop a standby: this copy of the registry does not answer."""
         with self._locked():
-            self._standby.stop()
+            self._standbys[number].server.stop()
+
+    def kill_replica(self, number: int = 0) -> None:
+        """Kill -9 a standby, with all its processes."""
+        with self._locked():
+            self._standbys[number].server.kill()
+
+    def pause_replay(self, number: int = 0) -> None:
+        """Have a standby stand still from the return on; it answers, and takes WAL."""
+        self._standbys[number].pause()
+
+    def resume_replay(self, number: int = 0) -> None:
+        """Have a standby move again; it catches up in its own time."""
+        self._standbys[number].resume()
 
     def start_valkey(self) -> None:
         """Start Valkey, empty."""
@@ -202,6 +215,11 @@ class EmbeddedServers:
         with self._locked():
             self._valkey.stop()
 
+    def kill_valkey(self) -> None:
+        """Kill -9 Valkey: what it held is gone."""
+        with self._locked():
+            self._valkey.kill()
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Make the directories, and keep other processes out while servers change."""
@@ -212,10 +230,9 @@ class EmbeddedServers:
             )
         with (self.data_dir / "servers.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for directory in (self._sockets, self.data_dir / "logs", self.data_dir / "valkey"):
+            for directory in (self._place.sockets, self._place.logs, self._valkey.directory):
                 self._account.directory(directory)
-            remembered = {"data_dir": str(self.data_dir), "sockets": str(self._sockets)}
-            _state_file(self.data_dir).write_text(json.dumps(remembered) + "\n", "utf-8")
+            self._place.remember()
             yield
 
     def _make_databases(self) -> None:
@@ -223,55 +240,3 @@ class EmbeddedServers:
             there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
             for name in sorted({REGISTRY, LEDGER} - there):
                 connection.execute(f"CREATE DATABASE {name}".encode())
-
-    def _start_standby(self) -> None:
-        """Start the standby; one that is missing, or too far behind to follow, is made anew."""
-        if self._standby.pid() is None and self._primary.pid() is not None:
-            with self._primary.connect() as connection:
-                slot = connection.execute(
-                    "SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s", [_SLOT]
-                ).fetchone()
-                lost = slot is not None and slot[0] == "lost"
-                if lost:
-                    connection.execute("SELECT pg_drop_replication_slot(%s)", [_SLOT])
-                if slot is None or lost:
-                    connection.execute(
-                        "SELECT pg_create_physical_replication_slot(%s, true)", [_SLOT]
-                    )
-            if slot is None or lost or not self._standby.exists:
-                self._standby.copy_from(self._primary, _SLOT)
-        self._standby.start()
-
-    def _wait_until_streaming(self) -> None:
-        give_up = time.monotonic() + _STREAMING_SECONDS_MAX
-        with self._standby.connect() as connection:
-            while (
-                connection.execute(
-                    "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"
-                ).fetchone()
-                is None
-            ):
-                if time.monotonic() > give_up:
-                    raise EmbeddedServersError(
-                        f"the standby does not follow the primary; its log is {self._standby.log}"
-                    )
-                time.sleep(0.02)
-
-
-def _state_file(data_dir: Path) -> Path:
-    return data_dir / "servers.json"
-
-
-def _socket_directory(data_dir: Path) -> Path:
-    """Choose where the sockets stand, as remembered; too long a path gets a short one elsewhere."""
-    try:
-        remembered = json.loads(_state_file(data_dir).read_text("utf-8"))
-    except (OSError, ValueError):
-        remembered = {}
-    if remembered.get("data_dir") == str(data_dir):
-        return Path(remembered["sockets"])
-    beside = data_dir / "sockets"
-    if len(os.fsencode(beside)) + _SOCKET_NAME_BYTES_MAX <= _SOCKET_PATH_BYTES_MAX:
-        return beside
-    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"padan-{name}"

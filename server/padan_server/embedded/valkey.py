@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from padan_server.embedded.account import Account, EmbeddedServersError
 from padan_server.embedded.postgres import cut_log, package_directory
+from padan_server.embedded.processes import kill_with_children
 
 _START_SECONDS_MAX = 10
 _STOP_SECONDS_MAX = 10
@@ -79,6 +80,12 @@ class Valkey:
             return
         self._ask(b"SHUTDOWN NOSAVE\r\n")
         self._wait_until(running=False, seconds=_STOP_SECONDS_MAX)
+
+    def kill(self) -> None:
+        """Kill -9 the server, with its children; nothing happens if it does not run."""
+        pid = self.pid()
+        if pid is not None:
+            kill_with_children(pid)
 
     def _wait_until(self, *, running: bool, seconds: float) -> None:
         give_up = time.monotonic() + seconds
