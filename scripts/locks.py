@@ -43,11 +43,12 @@ LOCKS = (
             "requirements/bootstrap.in",
             "requirements/dev.in",
         ),
-        extras=("demo",),
+        extras=("demo", "parquet"),
     ),
     Lock(
         path="requirements/server.txt",
         inputs=("server/pyproject.toml",),
+        extras=("parquet",),
         constraint="requirements/dev.txt",
     ),
     Lock(

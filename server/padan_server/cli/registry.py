@@ -1,13 +1,16 @@
-"""Commands about a registry of one's own: its schema. The extra `demo` adds synthetic people."""
+"""Commands about a registry of one's own: its schema here, what fills it in the modules beside.
+
+The extra `demo` adds synthetic people.
+"""
 
 from __future__ import annotations
-
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from padan_server.cli import registry_follow, registry_load, registry_quarantine
 from padan_server.cli.failing import fail
+from padan_server.cli.registry_options import RegistryUrl
 
 registry_app = typer.Typer(no_args_is_help=True, help="The registry that this server keeps.")
 
@@ -20,11 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @registry_app.command("init")
-def init_registry(
-    registry_url: Annotated[
-        str, typer.Option(envvar="PADAN_REGISTRY_URL", help="The registry's primary (PostgreSQL).")
-    ],
-) -> None:
+def init_registry(registry_url: RegistryUrl) -> None:
     """Bring the registry's schema up to this release. Safe to repeat."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,3 +34,8 @@ def init_registry(
     except SQLAlchemyError as error:
         fail(f"the registry's schema could not be brought up: {type(error).__name__}")
     out.print("the registry's schema is up to date")
+
+
+registry_app.command()(registry_follow.follow)
+registry_app.command()(registry_load.load)
+registry_app.add_typer(registry_quarantine.quarantine_app, name="quarantine")
