@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     registry_url: str | None = Field(
         None,
-        description="PostgreSQL URL of the registry's primary, if this server keeps its heartbeat.",
+        description="PostgreSQL URL of the registry's primary, if this server is its keeper.",
     )
     log_origin: str = Field(
         "padan.example/log",
@@ -68,15 +68,34 @@ class Settings(BaseSettings):
         description="The log's name, as in its checkpoints.",
     )
 
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address of /metrics (Prometheus); it has no authentication."
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of /metrics; 0 takes a free one, none if unset."
+    )
+
     calls_max: int = Field(1000, ge=1, le=5000, description="Calls under way in one worker.")
     append_timeout_seconds: Seconds = Field(3.0, description="Longest wait for the ledger.")
     policy_poll_seconds: Seconds = Field(
         0.25, lt=1, description="Pause between polls of agreements."
     )
-    cache_ttl_seconds: Seconds = Field(
-        60.0, description="How long a record is answered from cache."
+    staleness_max_seconds: Seconds = Field(
+        86_400.0,
+        description="Age of the registry copy from which nothing is answered, and the service says "
+        "NOT_SERVING.",
     )
-    cache_records_max: int = Field(100_000, ge=1, description="Records in one worker's memory.")
+    clock_error_seconds: float = Field(
+        0.05, ge=0, le=5, description="By how much the clocks of registry and workers may differ."
+    )
+    cache_ttl_seconds: Seconds = Field(
+        3600.0,
+        le=86_400,
+        description="How long a record is kept in the caches. Changes reach answers at once.",
+    )
+    cache_bytes_max: int = Field(
+        64 * 1024 * 1024, ge=65_536, description="Bytes of records in one worker's memory."
+    )
     region_behind_seconds: Seconds = Field(
         86_400.0, description="Age of a region's watermark from which the region is behind."
     )

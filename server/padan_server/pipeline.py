@@ -13,12 +13,11 @@ from typing import TypeVar
 
 import structlog
 
-from padan_server.domain.agreement import Grant, authorize
+from padan_server.domain.agreement import Grant, authorize, in_standing
 from padan_server.domain.call import Answered, Call
 from padan_server.domain.caller import Caller
-from padan_server.domain.claims import Query
+from padan_server.domain.claims import AnyQuery, Query
 from padan_server.domain.draft import Standing, Verdict
-from padan_server.domain.outcome import Judgement
 from padan_server.domain.refusal import BudgetSpent, Reason, Refusal
 from padan_server.domain.request_id import check_time
 from padan_server.domain.window import JakartaDays
@@ -29,7 +28,8 @@ from padan_server.operations.operation import Operation
 from padan_server.operations.refusals import Refusals
 from padan_server.ports import Clock, Ledger, Policy, Tokens
 
-Q = TypeVar("Q", bound=Query)
+Q = TypeVar("Q", bound=AnyQuery)
+J = TypeVar("J")
 
 log = structlog.get_logger()
 
@@ -57,7 +57,9 @@ class Pipeline:
         self._clock = clock
         self._days = JakartaDays()
 
-    async def run(self, call: Call, decode: Callable[[], Q], operation: Operation[Q]) -> Answered:
+    async def run(
+        self, call: Call, decode: Callable[[], Q], operation: Operation[Q, J]
+    ) -> Answered[J]:
         """Serve one call. Raises Refusal; every way out leaves an entry, or is counted for one."""
         caller: Caller | None = None
         query: Q | None = None
@@ -86,8 +88,12 @@ class Pipeline:
             raise Refusal(Reason.INTERNAL, "a fault of the service") from error
         return self._answer(operation, caller, query, judgement, drafted, verdict)
 
-    def _authorize(self, caller: Caller, query: Q, operation: Operation[Q]) -> Grant:
+    def _authorize(self, caller: Caller, query: Q, operation: Operation[Q, J]) -> Grant:
         now = self._clock()
+        if not isinstance(query, Query):  # about no person: it has no request_id, and no purpose
+            return in_standing(
+                self._policy.partner(caller.partner), caller, today=self._days.today(now)
+            )
         check_time(query.request_id, now)
         return authorize(
             self._policy.partner(caller.partner),
@@ -100,13 +106,13 @@ class Pipeline:
 
     def _answer(
         self,
-        operation: Operation[Q],
+        operation: Operation[Q, J],
         caller: Caller,
         query: Q,
-        judgement: Judgement,
+        judgement: J,
         drafted: Drafted,
         verdict: Verdict,
-    ) -> Answered:
+    ) -> Answered[J]:
         subject_token, salt = drafted.subject_token, drafted.statement_salt
         replayed = verdict.standing == Standing.REPLAYED
         if replayed:
@@ -132,7 +138,7 @@ class Pipeline:
         self,
         call: Call,
         reason: Reason,
-        operation: Operation[Q],
+        operation: Operation[Q, J],
         caller: Caller | None,
         query: Q | None,
         grant: Grant | None,
@@ -143,7 +149,7 @@ class Pipeline:
             method=operation.method,
             caller=caller,
             agreement_version=grant.agreement.version if grant else 0,
-            query=query,
+            query=query if isinstance(query, Query) else None,
         )
 
 

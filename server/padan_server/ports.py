@@ -51,8 +51,10 @@ class Registry(Protocol):
     async def find(self, niks: Sequence[Nik], *, not_before: float) -> list[Finding]:
         """Give a finding for each NIK, in order.
 
-        Nothing is taken from a cache that has an `as_of` before `not_before` (seconds since the
-        epoch; 0 for any age); the copy itself may still be older, which is the caller's to judge.
+        A finding is what the registry held at some moment between its `as_of` and the heartbeat
+        after it, wherever it comes from. Nothing is taken from a cache whose `as_of` is before
+        `not_before` (seconds since the epoch; 0 for any age); the copy itself may still be older,
+        which is the caller's to judge.
         Raises Refusal (REGISTRY_UNAVAILABLE).
         """
         ...

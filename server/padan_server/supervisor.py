@@ -59,8 +59,17 @@ def pause_after(failures: int) -> float:
 class Supervised:
     """One process that is kept running until it is told to stop."""
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        *,
+        ended: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`ended` is told the pid of each process that has ended."""
         self.name = name
+        self._ended = ended
         self._arguments = [sys.executable, "-m", "padan_server", *arguments]
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
@@ -80,6 +89,7 @@ class Supervised:
             )
             log.info("started", name=self.name, pid=self._process.pid)
             code = await self._process.wait()
+            self._ended(self._process.pid)
             if self._stopping.is_set():
                 break
             failures = 0 if loop.time() - started > STEADY_SECONDS else failures + 1

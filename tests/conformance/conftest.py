@@ -1,4 +1,4 @@
-"""Real servers for this suite: a registry with a thousand people, its hot standby, and Valkey."""
+"""Real servers for this suite: a registry with a thousand people, two standbys, and Valkey."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conformance.registry_servers import RegistryServers
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServers]:
     """Give the servers; a test that stops one starts it again."""
-    with EmbeddedServers(tmp_path_factory.mktemp("servers") / "data") as started:
+    with EmbeddedServers(tmp_path_factory.mktemp("servers") / "data", standbys=2) as started:
         upgrade(started.registry_url)
         load_population(started.registry_url, people=1_000, seed=1)
         running = RegistryServers(started)

@@ -1,10 +1,11 @@
-"""What tests do to the real servers: change the registry, wait for its copy, look into Valkey."""
+"""What tests do to the real servers: change the registry, wait for its copies, look into Valkey."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,11 +18,13 @@ CAUGHT_UP_SECONDS_MAX = 10.0
 
 
 class RegistryServers:
-    """The registry's primary and its standby, and Valkey."""
+    """The registry's primary and its two standbys, and Valkey."""
 
     def __init__(self, servers: EmbeddedServers) -> None:
         self._servers = servers
         self._primary = psycopg.connect(servers.registry_url, autocommit=True, row_factory=dict_row)
+        self._paused: set[int] = set()
+        self.replica_urls = servers.replica_urls
         self.replica_url = servers.replica_url
         self.valkey_url = servers.valkey_url
         self.beat_at = self.beat()
@@ -32,16 +35,50 @@ class RegistryServers:
         self._primary.close()
 
     def write(self, statement: str, *parameters: object) -> None:
-        """Run a statement on the primary; returns when the standby shows what it did."""
+        """Run a statement on the primary; returns when the standbys show what it did."""
         self._primary.execute(statement.encode(), parameters)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the standbys that follow show all that was committed."""
         (reached,) = self.read("SELECT pg_current_wal_lsn() AS lsn")
+        expected = max(0, self._following() - len(self._paused))
         give_up = time.monotonic() + CAUGHT_UP_SECONDS_MAX
-        while not self.read(
-            "SELECT 1 FROM pg_stat_replication WHERE replay_lsn >= %s::pg_lsn", reached["lsn"]
+        while (
+            len(
+                self.read(
+                    "SELECT 1 FROM pg_stat_replication WHERE replay_lsn >= %s::pg_lsn",
+                    reached["lsn"],
+                )
+            )
+            < expected
         ):
             if time.monotonic() > give_up:
-                raise TimeoutError("the standby does not catch up")
+                raise TimeoutError("a standby does not catch up")
             time.sleep(0.002)
+
+    def _following(self) -> int:
+        return sum(name.startswith("standby") for name in self._servers.pids)
+
+    def pids_of(self, number: int) -> list[int]:
+        """Give the processes of a standby: its postmaster and all below it."""
+        name = "standby" if number == 0 else f"standby-{number + 1}"
+        postmaster = self._servers.pids[name]
+        return [postmaster, *_children(postmaster)]
+
+    def session(self) -> psycopg.Connection[Any]:
+        """Give a session on the primary, for a transaction that stays open."""
+        return psycopg.connect(self._servers.registry_url)
+
+    def pause(self, number: int) -> None:
+        """Have a standby stand still, and answer."""
+        self._servers.pause_replay(number)
+        self._paused.add(number)
+
+    def resume(self, number: int) -> None:
+        """Have a standby go on."""
+        self._servers.resume_replay(number)
+        self._paused.discard(number)
 
     def read(self, query: str, *parameters: object) -> list[dict[str, Any]]:
         """Run a query on the primary."""
@@ -53,6 +90,12 @@ class RegistryServers:
         (row,) = self.read("SELECT beat_at FROM heartbeat")
         self.beat_at = row["beat_at"].timestamp()
         return self.beat_at
+
+    def beat_number(self) -> int:
+        """Give the heartbeat's number."""
+        (row,) = self.read("SELECT beat FROM heartbeat")
+        number: int = row["beat"]
+        return number
 
     @contextmanager
     def changed(self, nik: str, **values: object) -> Iterator[float]:
@@ -96,3 +139,8 @@ class RegistryServers:
             yield client
         finally:
             client.close()
+
+
+def _children(parent: int) -> list[int]:
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text("utf-8").split()
+    return [int(pid) for pid in listed]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 
-from padan_server.adapters import replica_postgres
 from padan_server.adapters.cache_memory import MemoryCache
 from padan_server.adapters.cache_valkey import REST_SECONDS, ValkeyCache
+from padan_server.adapters.coverage_postgres import read_coverage
 from padan_server.adapters.entropy_system import SystemEntropy
 from padan_server.adapters.registry_batched import BATCH_MAX, BatchedRegistry
-from padan_server.adapters.replica_postgres import ReplicaRegistry
-from padan_server.domain.coverage import Coverage
+from padan_server.adapters.replica_postgres import Replica
+from padan_server.adapters.replicas import Replicas
+from padan_server.domain.freshness import Freshness, Tail
 from padan_server.domain.nik import Nik, parse
 from padan_server.domain.person import Finding, Record
 from padan_server.domain.refusal import Reason, Refusal
@@ -27,6 +29,7 @@ from tests.conformance.registry_servers import RegistryServers
 from tests.support.builders import Clock, ListedRegistry, record
 
 TTL = 60.0
+SECONDS_MAX = 20.0
 PEOPLE = {person.key: parse(person.nik) for person in documented_people()}
 WOMAN, MOVER, TWIN = PEOPLE["ordinary-woman"], PEOPLE["mover"], PEOPLE["first-twin"]
 ABSENT = PEOPLE["not-registered"]
@@ -53,12 +56,17 @@ class Counted:
 
 @dataclass
 class Stand:
-    """A registry under test: what it asks of the replica, its clock, and the servers behind."""
+    """A registry under test: what it asks of the replica, its clock, and the servers behind.
+
+    Its caches know of changes what `look` has shown them, and nothing before.
+    """
 
     registry: Registry
     replica: Counted
     clock: Clock
     servers: RegistryServers
+    freshness: Freshness
+    tail: Tail
     valkey: ValkeyCache | None
 
     async def find(self, *niks: Nik, not_before: float = 0.0) -> list[Finding]:
@@ -71,12 +79,48 @@ class Stand:
         (finding,) = await self.find(nik, not_before=not_before)
         return finding.record
 
+    async def look(self) -> None:
+        """Read the change feed once."""
+        await look(self.tail, self.servers)
+
+
+async def look(tail: Tail, servers: RegistryServers) -> None:
+    replica = Replica(servers.replica_url)
+    tail.take(await replica.snapshot(tail.xmin))
+    replica.close()
+
 
 @pytest.fixture(scope="session")
-async def replica(servers: RegistryServers) -> AsyncIterator[ReplicaRegistry]:
-    replica = ReplicaRegistry([servers.replica_url])
-    yield replica
-    await replica.close()
+async def replica(servers: RegistryServers) -> AsyncIterator[Replicas]:
+    async with watched(servers.replica_url) as replicas:
+        yield replicas
+
+
+@asynccontextmanager
+async def watched(*urls: str) -> AsyncIterator[Replicas]:
+    """Give replicas whose watch runs, once one of them was seen."""
+    replicas = Replicas(
+        urls, tail=Tail(Freshness(changes_max=1000)), clock=time.time, clock_error_seconds=0.0
+    )
+    watching = asyncio.create_task(replicas.run())
+    await until(lambda: replicas.as_of is not None)
+    yield replicas
+    watching.cancel()
+    await asyncio.wait([watching])
+    await replicas.close()
+
+
+def nowhere() -> Replicas:
+    """Give a copy that is away."""
+    tail = Tail(Freshness(changes_max=1))
+    return Replicas([NOWHERE], tail=tail, clock=time.time, clock_error_seconds=0.0)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for a bounded time."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 async def stored(valkey: ValkeyCache | None) -> None:
@@ -85,44 +129,60 @@ async def stored(valkey: ValkeyCache | None) -> None:
         await valkey.drain()
 
 
-def in_valkey(inner: Registry, servers: RegistryServers, clock: Clock) -> ValkeyCache:
+def in_valkey(
+    inner: Registry,
+    servers: RegistryServers,
+    clock: Clock,
+    freshness: Freshness,
+    key: bytes = bytes(range(32)),
+) -> ValkeyCache:
     return ValkeyCache(
         inner,
         url=servers.valkey_url,
-        key=bytes(range(32)),
+        key=key,
+        freshness=freshness,
         clock=clock,
         entropy=SystemEntropy(),
         ttl_seconds=TTL,
     )
 
 
-def in_memory(inner: Registry, clock: Clock, *, records_max: int = 1000) -> MemoryCache:
-    return MemoryCache(inner, clock=clock, ttl_seconds=TTL, records_max=records_max)
+def in_memory(
+    inner: Registry, clock: Clock, freshness: Freshness | None = None, *, bytes_max: int = 10**6
+) -> MemoryCache:
+    if freshness is None:
+        freshness = Freshness(changes_max=1)
+        freshness.begin("", -1, 0.0)  # everything may be used
+    return MemoryCache(
+        inner, freshness=freshness, clock=clock, ttl_seconds=TTL, bytes_max=bytes_max
+    )
 
 
-async def stand_on(
-    kind: str, replica: ReplicaRegistry, servers: RegistryServers
-) -> AsyncIterator[Stand]:
+async def stand_on(kind: str, replica: Replicas, servers: RegistryServers) -> AsyncIterator[Stand]:
     """Give a registry of this kind, with empty caches and the clock at the last heartbeat."""
+    freshness = Freshness(changes_max=1000)
+    tail = Tail(freshness)
+    await look(tail, servers)
+    servers.beat()  # what is read from here on may be used
     clock, counted = Clock(servers.beat_at), Counted(replica)
     registry: Registry = counted
     valkey = None
     if kind in ("valkey", "stack"):
         with servers.valkey() as client:
             client.flushall()
-        registry = valkey = in_valkey(registry, servers, clock)
+        registry = valkey = in_valkey(registry, servers, clock, freshness)
     if kind in ("batched", "stack"):
         registry = BatchedRegistry(registry)
     if kind in ("memory", "stack"):
-        registry = in_memory(registry, clock)
-    yield Stand(registry, counted, clock, servers, valkey)
+        registry = in_memory(registry, clock, freshness)
+    yield Stand(registry, counted, clock, servers, freshness, tail, valkey)
     if valkey is not None:
         await valkey.close()
 
 
 @pytest.fixture(params=["replica", "batched", "valkey", "memory", "stack"])
 async def stand(
-    request: pytest.FixtureRequest, replica: ReplicaRegistry, servers: RegistryServers
+    request: pytest.FixtureRequest, replica: Replicas, servers: RegistryServers
 ) -> AsyncIterator[Stand]:
     async for made in stand_on(request.param, replica, servers):
         yield made
@@ -130,14 +190,14 @@ async def stand(
 
 @pytest.fixture(params=["valkey", "memory", "stack"])
 async def cached(
-    request: pytest.FixtureRequest, replica: ReplicaRegistry, servers: RegistryServers
+    request: pytest.FixtureRequest, replica: Replicas, servers: RegistryServers
 ) -> AsyncIterator[Stand]:
     async for made in stand_on(request.param, replica, servers):
         yield made
 
 
 @pytest.fixture
-async def valkey(replica: ReplicaRegistry, servers: RegistryServers) -> AsyncIterator[Stand]:
+async def valkey(replica: Replicas, servers: RegistryServers) -> AsyncIterator[Stand]:
     async for made in stand_on("valkey", replica, servers):
         yield made
 
@@ -243,7 +303,7 @@ async def test_a_copy_older_than_a_moment_still_answers_with_its_own_time(stand:
 async def test_a_copy_that_is_away_is_refused_as_unavailable_and_found_again(
     stand: Stand,
 ) -> None:
-    here, stand.replica.inner = stand.replica.inner, ReplicaRegistry([NOWHERE])
+    here, stand.replica.inner = stand.replica.inner, nowhere()
     with pytest.raises(Refusal) as refused:
         await stand.find(TWIN)
     assert refused.value.reason is Reason.REGISTRY_UNAVAILABLE
@@ -268,16 +328,38 @@ async def test_a_question_asks_on_for_what_is_missing_alone(cached: Stand) -> No
     assert set(cached.replica.asked[-1][0]) == {MOVER, TWIN}
 
 
-async def test_a_nik_without_a_record_is_asked_for_each_time(cached: Stand) -> None:
-    for _ in range(3):
-        assert await cached.one(ABSENT) is None
-    assert cached.replica.niks == [ABSENT] * 3
-
-
-async def test_a_cached_finding_keeps_the_time_as_of_which_it_was_read(cached: Stand) -> None:
+async def test_a_finding_is_as_of_its_own_time_until_the_tail_has_looked_further(
+    cached: Stand,
+) -> None:
     (first,) = await cached.find(WOMAN)
-    cached.servers.beat()
+    beat = cached.servers.beat()
     assert await cached.find(WOMAN) == [first]
+    await cached.look()
+    (later,) = await cached.find(WOMAN)
+    assert (later.record, later.as_of) == (first.record, beat)
+    assert cached.replica.niks == [WOMAN]
+
+
+async def test_a_change_that_the_tail_has_seen_is_answered_at_once(cached: Stand) -> None:
+    await cached.find(WOMAN, MOVER)
+    with cached.servers.changed(WOMAN, full_name="CHANGED CONTOH"):
+        await cached.look()
+        found = await cached.one(WOMAN)
+        assert found is not None
+        assert found.full_name == "CHANGED CONTOH"
+        assert await cached.one(MOVER) is not None
+    assert cached.replica.niks == [WOMAN, MOVER, WOMAN]
+
+
+async def test_what_was_read_before_the_tail_began_is_not_used(
+    cached: Stand, replica: Replicas
+) -> None:
+    """A worker that starts later knows nothing of changes made before."""
+    await cached.find(WOMAN)
+    await cached.look()
+    cached.freshness.begin(cached.freshness.registry, cached.freshness.beat, cached.clock.now)
+    await cached.find(WOMAN)
+    assert cached.replica.niks == [WOMAN, WOMAN]
 
 
 async def test_a_record_is_kept_for_its_time_and_no_longer(cached: Stand) -> None:
@@ -328,7 +410,7 @@ async def test_a_newer_reading_replaces_the_kept_one_for_all(cached: Stand) -> N
 
 async def test_a_cache_answers_while_the_copy_is_away(cached: Stand) -> None:
     first = await cached.find(WOMAN)
-    cached.replica.inner = ReplicaRegistry([NOWHERE])
+    cached.replica.inner = nowhere()
     assert await cached.find(WOMAN) == first
 
 
@@ -339,49 +421,89 @@ def people(count: int) -> list[Record]:
     return [record(nik=f"317101520390{number:04d}") for number in range(1, count + 1)]
 
 
-async def test_memory_keeps_the_latest_used_and_no_more() -> None:
-    listed = people(3)
-    first, second, third = (Nik(one.nik) for one in listed)
-    inner, clock = ListedRegistry(*listed), Clock()
-    cache = in_memory(inner, clock, records_max=2)
-    for nik in (first, second, first, third):  # the second is the longest unused
-        await cache.find([nik], not_before=0.0)
+async def test_memory_keeps_the_latest_used_within_its_bytes() -> None:
+    listed = people(100)
+    niks = [Nik(one.nik) for one in listed]
+    inner = ListedRegistry(*listed)
+    cache = in_memory(inner, Clock(), bytes_max=20_000)
+    for nik in niks:
+        await cache.find([nik, niks[0]], not_before=0.0)
+    held = cache.records_held
+    assert 10 < held < 100
+    assert 15_000 < cache.bytes_held <= 20_000
     inner.asked.clear()
-    await cache.find([first, third], not_before=0.0)
+    await cache.find([niks[0], *niks[-held + 1 :]], not_before=0.0)
     assert inner.asked == []
-    await cache.find([second], not_before=0.0)
-    assert inner.asked == [((second,), 0.0)]
+    await cache.find([niks[-held]], not_before=0.0)
+    assert inner.asked == [((niks[-held],), 0.0)]
 
 
 async def test_memory_stays_within_its_bound_in_one_large_question() -> None:
-    listed = people(50)
+    listed = people(100)
     niks = [Nik(one.nik) for one in listed]
     inner = ListedRegistry(*listed)
-    cache = in_memory(inner, Clock(), records_max=10)
+    cache = in_memory(inner, Clock(), bytes_max=20_000)
     found = await cache.find(niks, not_before=0.0)
     assert [finding.record and finding.record.nik for finding in found] == niks
+    assert cache.bytes_held <= 20_000
     inner.asked.clear()
-    await cache.find(niks[-10:], not_before=0.0)
+    await cache.find(niks[-cache.records_held :], not_before=0.0)
+    assert inner.asked == []
+
+
+async def test_memory_keeps_that_a_nik_has_no_record_until_it_has_one() -> None:
+    (one,) = people(1)
+    nik, inner = Nik(one.nik), ListedRegistry()
+    inner.beat = 1
+    freshness = Freshness(changes_max=1)
+    freshness.begin("", 0, 0.0)
+    cache = in_memory(inner, Clock(), freshness)
+    for _ in range(2):
+        (finding,) = await cache.find([nik], not_before=0.0)
+        assert finding.record is None
+    assert len(inner.asked) == 1
+    inner.records[nik], inner.beat = one, 2
+    freshness.change(nik, 1)
+    (finding,) = await cache.find([nik], not_before=0.0)
+    assert finding.record == one
+    assert await cache.find([nik], not_before=0.0) == [finding]
+    assert len(inner.asked) == 2
+
+
+async def test_who_asks_for_what_does_not_exist_displaces_nobody() -> None:
+    listed = people(10)
+    niks = [Nik(one.nik) for one in listed]
+    inner = ListedRegistry(*listed)
+    cache = in_memory(inner, Clock(), bytes_max=20_000)
+    await cache.find(niks, not_before=0.0)
+    for number in range(1000):
+        await cache.find([Nik(f"317101520391{number:04d}")], not_before=0.0)
+    assert cache.bytes_held <= 20_000
+    inner.asked.clear()
+    await cache.find(niks, not_before=0.0)
     assert inner.asked == []
 
 
 async def test_memory_forgets_a_person_whose_record_went() -> None:
     (one,) = people(1)
-    inner, clock = ListedRegistry(one), Clock()
-    cache = in_memory(inner, clock)
-    await cache.find([Nik(one.nik)], not_before=0.0)
+    nik, inner = Nik(one.nik), ListedRegistry(one)
+    cache = in_memory(inner, Clock())
+    await cache.find([nik], not_before=0.0)
     inner.records.clear()
-    inner.as_of += 1
-    assert await cache.find([Nik(one.nik)], not_before=inner.as_of) == [Finding(None, inner.as_of)]
-    assert await cache.find([Nik(one.nik)], not_before=0.0) == [Finding(None, inner.as_of)]
+    inner.as_of, inner.beat = inner.as_of + 1, 2
+    gone = Finding(None, inner.as_of, inner.beat)
+    assert await cache.find([nik], not_before=inner.as_of) == [gone]
+    assert await cache.find([nik], not_before=0.0) == [gone]
+    assert cache.records_held == 0
 
 
 async def test_memory_is_not_set_back_by_a_reading_that_comes_late() -> None:
     (one,) = people(1)
     nik, inner = Nik(one.nik), ListedRegistry(one)
+    inner.beat = 2
     cache = in_memory(inner, Clock())
     await cache.find([nik], not_before=0.0)
-    inner.as_of -= 10
+    inner.as_of, inner.beat = inner.as_of - 10, 1
     await cache.find([nik], not_before=inner.as_of + 20)
     inner.asked.clear()
     await cache.find([nik], not_before=inner.as_of + 10)
@@ -474,28 +596,21 @@ async def test_values_leave_valkey_with_their_time(valkey: Stand) -> None:
     assert 0 < left <= (TTL - 10) * 1000
 
 
-async def test_workers_share_what_one_of_them_read(valkey: Stand, replica: ReplicaRegistry) -> None:
+async def test_workers_share_what_one_of_them_read(valkey: Stand, replica: Replicas) -> None:
     first = await valkey.find(WOMAN)
     other = Counted(replica)
-    another = in_valkey(other, valkey.servers, valkey.clock)
+    another = in_valkey(other, valkey.servers, valkey.clock, valkey.freshness)
     assert await another.find([WOMAN], not_before=0.0) == first
     assert other.asked == []
     await another.close()
 
 
 async def test_another_installations_key_neither_reads_nor_breaks(
-    valkey: Stand, replica: ReplicaRegistry
+    valkey: Stand, replica: Replicas
 ) -> None:
     await valkey.find(WOMAN)
     other = Counted(replica)
-    stranger = ValkeyCache(
-        other,
-        url=valkey.servers.valkey_url,
-        key=bytes(32),
-        clock=valkey.clock,
-        entropy=SystemEntropy(),
-        ttl_seconds=TTL,
-    )
+    stranger = in_valkey(other, valkey.servers, valkey.clock, valkey.freshness, key=bytes(32))
     await stranger.find([WOMAN], not_before=0.0)
     await stored(stranger)
     assert other.niks == [WOMAN]
@@ -522,14 +637,14 @@ async def test_answers_go_on_without_valkey_and_it_is_used_again_when_it_is_back
 
 
 async def test_answers_go_on_where_valkey_never_was(
-    servers: RegistryServers, replica: ReplicaRegistry
+    servers: RegistryServers, replica: Replicas
 ) -> None:
-    clock = Clock(servers.beat_at)
     cache = ValkeyCache(
         replica,
         url="unix:///nowhere/valkey.sock",
         key=bytes(32),
-        clock=clock,
+        freshness=Freshness(changes_max=1),
+        clock=Clock(servers.beat_at),
         entropy=SystemEntropy(),
         ttl_seconds=TTL,
     )
@@ -539,14 +654,15 @@ async def test_answers_go_on_where_valkey_never_was(
 
 
 async def test_closing_right_after_an_answer_leaves_no_error_behind(
-    servers: RegistryServers, replica: ReplicaRegistry
+    servers: RegistryServers, replica: Replicas
 ) -> None:
     loop = asyncio.get_running_loop()
     errors: list[dict[str, object]] = []
     loop.set_exception_handler(lambda _, context: errors.append(context))
     try:
         for _ in range(3):
-            cache = in_valkey(replica, servers, Clock(servers.beat_at))
+            freshness = Freshness(changes_max=1)
+            cache = in_valkey(replica, servers, Clock(servers.beat_at), freshness)
             await cache.find([WOMAN], not_before=servers.beat_at)
             await cache.close()
             del cache
@@ -561,7 +677,7 @@ async def test_closing_right_after_an_answer_leaves_no_error_behind(
 
 
 async def test_a_thousand_who_ask_for_one_nik_at_once_make_one_query(
-    servers: RegistryServers, replica: ReplicaRegistry
+    servers: RegistryServers, replica: Replicas
 ) -> None:
     counted = Counted(replica)
     batched = BatchedRegistry(counted)
@@ -661,40 +777,14 @@ async def test_a_failure_reaches_everyone_in_the_batch_and_no_one_after_it() -> 
     )
     assert answers == [inner.failure] * 3
     inner.failure = None
-    assert await batched.find([WOMAN], not_before=0.0) == [Finding(None, inner.as_of)]
+    assert await batched.find([WOMAN], not_before=0.0) == [Finding(None, inner.as_of, inner.beat)]
 
 
 # The replica
 
 
-async def test_the_next_replica_answers_where_the_first_does_not(
-    servers: RegistryServers,
-) -> None:
-    replica = ReplicaRegistry([NOWHERE, servers.replica_url])
-    (finding,) = await replica.find([WOMAN], not_before=0.0)
-    assert finding.record is not None
-    await replica.close()
-
-
-async def test_a_replica_that_does_not_answer_is_not_waited_for_by_every_call(
-    servers: RegistryServers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ten calls, one after the other as batches are: nine find out nothing that the first did."""
-    monkeypatch.setattr(replica_postgres, "CONNECT_SECONDS_MAX", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        silent = f"postgresql://padan@127.0.0.1:{mute.getsockname()[1]}/registry"
-        replica = ReplicaRegistry([silent, servers.replica_url])
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        for _ in range(10):
-            (finding,) = await replica.find([WOMAN], not_before=0.0)
-            assert finding.record is not None
-        assert loop.time() - started < 1.5
-        await replica.close()
-
-
 async def test_a_village_code_that_stops_at_the_regency_is_as_short_as_it_is_known(
-    servers: RegistryServers, replica: ReplicaRegistry
+    servers: RegistryServers, replica: Replicas
 ) -> None:
     with servers.changed(WOMAN, village_code="3171"):
         (finding,) = await replica.find([WOMAN], not_before=0.0)
@@ -703,7 +793,7 @@ async def test_a_village_code_that_stops_at_the_regency_is_as_short_as_it_is_kno
 
 
 async def test_what_is_not_on_record_is_an_empty_text(
-    servers: RegistryServers, replica: ReplicaRegistry
+    servers: RegistryServers, replica: Replicas
 ) -> None:
     nothing = {"mother_name": None, "father_name": None, "postal_code": None}
     with servers.changed(WOMAN, **nothing):
@@ -714,22 +804,25 @@ async def test_what_is_not_on_record_is_an_empty_text(
 
 
 async def test_coverage_tells_what_is_centralised_and_where_outreach_is_still_to_come(
-    replica: ReplicaRegistry,
+    replica: Replicas,
 ) -> None:
-    coverage = await replica.coverage()
+    coverage = await read_coverage(replica.read)
     assert len(coverage) == 514
-    assert coverage[NOT_CENTRALISED[0]] == Coverage(None, False)
-    assert coverage[OUTREACH_PENDING[0]].outreach_pending
+    assert coverage[NOT_CENTRALISED[0]].complete_to is None
+    assert coverage[OUTREACH_PENDING[0]].outreach_batches
     complete = coverage["3171"]
     assert complete.complete_to is not None
-    assert not complete.outreach_pending
+    assert not complete.outreach_batches
+    assert sum(complete.records.values()) > 0
 
 
 async def test_a_replica_that_stops_is_unavailable_until_it_is_back(
-    servers: RegistryServers, replica: ReplicaRegistry, monkeypatch: pytest.MonkeyPatch
+    servers: RegistryServers, replica: Replicas
 ) -> None:
-    monkeypatch.setattr(replica_postgres, "REST_SECONDS", 0.0)
-    questions = (lambda: replica.find([WOMAN], not_before=0.0), replica.coverage)
+    questions = (
+        lambda: replica.find([WOMAN], not_before=0.0),
+        lambda: read_coverage(replica.read),
+    )
     for ask in questions:
         assert await ask()
     with servers.without_replica():
@@ -737,5 +830,6 @@ async def test_a_replica_that_stops_is_unavailable_until_it_is_back(
             with pytest.raises(Refusal) as refused:
                 await ask()
             assert refused.value.reason is Reason.REGISTRY_UNAVAILABLE
+    await until(lambda: replica.as_of is not None)
     for ask in questions:
         assert await ask()

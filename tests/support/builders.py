@@ -115,7 +115,7 @@ def found(as_of: float = NOW, **changes: Any) -> Finding:
 
 
 def region(**changes: Any) -> RegionState:
-    return _replace(RegionState(RegionStanding.CURRENT, Coverage(NOW, False), False), **changes)
+    return _replace(RegionState(RegionStanding.CURRENT, Coverage(NOW), False), **changes)
 
 
 def judgement(**changes: Any) -> Judgement:
@@ -313,6 +313,7 @@ class ListedRegistry:
     def __init__(self, *records: Record, as_of: float = NOW) -> None:
         self.records = {record.nik: record for record in records}
         self.as_of = as_of
+        self.beat = 0
         self.asked: list[tuple[tuple[Nik, ...], float]] = []
         self.failure: Exception | None = None
 
@@ -320,7 +321,7 @@ class ListedRegistry:
         self.asked.append((tuple(niks), not_before))
         if self.failure is not None:
             raise self.failure
-        return [Finding(self.records.get(nik), self.as_of) for nik in niks]
+        return [Finding(self.records.get(nik), self.as_of, self.beat) for nik in niks]
 
 
 def canonical_json(value: object) -> bytes:

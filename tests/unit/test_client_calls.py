@@ -29,6 +29,10 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, Re
 from google.rpc.status_pb2 import Status
 
 from padan.v1 import record_pb2, verification_pb2
+from padan.v1.registry_pb2_grpc import (
+    RegistryServiceServicer,
+    add_RegistryServiceServicer_to_server,
+)
 from padan.v1.verification_pb2_grpc import (
     VerificationServiceServicer,
     add_VerificationServiceServicer_to_server,
@@ -100,7 +104,7 @@ def retry_info(seconds: float) -> RetryInfo:
     return info
 
 
-class ScriptedService(VerificationServiceServicer):
+class ScriptedService(VerificationServiceServicer, RegistryServiceServicer):
     """Takes one step of its script per call, the last one for ever, and keeps what it was sent."""
 
     def __init__(self) -> None:
@@ -114,6 +118,12 @@ class ScriptedService(VerificationServiceServicer):
         return self._take_step(request, context)
 
     def Lookup(self, request: Any, context: Any) -> Any:
+        return self._take_step(request, context)
+
+    def ListRegions(self, request: Any, context: Any) -> Any:
+        return self._take_step(request, context)
+
+    def GetRegion(self, request: Any, context: Any) -> Any:
         return self._take_step(request, context)
 
     def _take_step(self, request: Message, context: grpc.ServicerContext) -> Message:
@@ -137,6 +147,7 @@ class RunningServer:
     ) -> None:
         self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         add_VerificationServiceServicer_to_server(service, self._server)
+        add_RegistryServiceServicer_to_server(service, self._server)
         address = f"127.0.0.1:{port}"
         self.port = (
             self._server.add_secure_port(address, tls)

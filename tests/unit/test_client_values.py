@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 from google.protobuf.descriptor import EnumDescriptor
 
-from padan.v1 import errors_pb2, record_pb2, verification_pb2
+from padan.v1 import errors_pb2, record_pb2, registry_pb2, verification_pb2
 from padan_client import (
     BudgetSpent,
+    Channel,
     Consent,
     Element,
     FieldResult,
@@ -22,11 +23,13 @@ from padan_client import (
     Outcome,
     PadanError,
     Purpose,
+    RegionLevel,
     RequestInvalid,
     ServiceFault,
     Sex,
     Signal,
 )
+from padan_client.cli_output import lookup_json
 from padan_client.decode import lookup_result_of, verification_of
 from padan_client.encode import Circumstances, Claims, lookup_request, verify_request
 from padan_client.results import Person
@@ -68,6 +71,8 @@ ENUMS: list[tuple[type[StrEnum], EnumDescriptor, str]] = [
     (Sex, record_pb2.Sex.DESCRIPTOR, "SEX_"),
     (MaritalStatus, record_pb2.MaritalStatus.DESCRIPTOR, "MARITAL_STATUS_"),
     (Element, record_pb2.Element.DESCRIPTOR, "ELEMENT_"),
+    (Channel, record_pb2.Channel.DESCRIPTOR, "CHANNEL_"),
+    (RegionLevel, registry_pb2.RegionLevel.DESCRIPTOR, "REGION_LEVEL_"),
 ]
 
 
@@ -245,6 +250,24 @@ def test_a_lookup_gives_typed_values_and_its_repr_none_of_them() -> None:
     )
     assert repr(result.person) == "Person(full_name, birth_date, sex, religion)"
     assert "SITI" not in repr(result)
+
+
+def test_a_lookup_gives_channel_and_both_times_of_the_last_change() -> None:
+    person = record_pb2.Person(channel=record_pb2.CHANNEL_OUTREACH)
+    person.happened_at.FromDatetime(RECEIVED - timedelta(days=4))
+    person.committed_at.FromDatetime(RECEIVED)
+    message = verification_pb2.LookupResponse(outcome=verification_pb2.OUTCOME_FOUND, person=person)
+    result = lookup_result_of(message, request_id=REQUEST_ID, received_at=RECEIVED)
+    assert result.person.elements() == {
+        "channel": Channel.OUTREACH,
+        "happened_at": RECEIVED - timedelta(days=4),
+        "committed_at": RECEIVED,
+    }
+    assert repr(result.person) == "Person(channel, happened_at, committed_at)"
+    assert lookup_json(result)["person"]["committed_at"] == RECEIVED.isoformat()
+    newer = verification_pb2.LookupResponse.FromString(b"\x12\x03\xb0\x01\x63")
+    result = lookup_result_of(newer, request_id=REQUEST_ID, received_at=RECEIVED)
+    assert result.person.channel is Channel.UNRECOGNISED
 
 
 def test_an_answer_that_breaks_the_contract_is_a_fault() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from padan.v1 import record_pb2 as record_pb
 from padan.v1 import verification_pb2 as pb
+from padan_server.adapters import registry_tables
 from padan_server.domain import outcome
 from padan_server.domain.agreement import PURPOSES, PartnerKind
 from padan_server.domain.call import Answered
@@ -44,7 +45,7 @@ OUTCOMES = {
 }
 
 
-def answered(**changes: Any) -> Answered:
+def answered(**changes: Any) -> Answered[outcome.Judgement]:
     ordinary = Answered(
         judgement=judgement(),
         subject_token="A" * 22,
@@ -60,7 +61,7 @@ def answered(**changes: Any) -> Answered:
     return msgspec.structs.replace(ordinary, **changes)
 
 
-def verify_response(told: Answered) -> pb.VerifyResponse:
+def verify_response(told: Answered[outcome.Judgement]) -> pb.VerifyResponse:
     return pb.VerifyResponse.FromString(convert.verify_response(told))
 
 
@@ -82,7 +83,7 @@ def fields(message: Any) -> list[str]:
 def told_signals() -> set[str]:
     """Give every signal that the domain has: from a person and a region with all that is odd."""
     odd = found(birth_date=date(1990, 12, 3), sex=1)
-    behind = region(coverage=Coverage(0.0, True), behind=True)
+    behind = region(coverage=Coverage(0.0, 1), behind=True)
     judgements: Iterable[outcome.Judgement] = (
         outcome.verified(
             NIK,
@@ -193,6 +194,24 @@ def test_every_element_can_be_asked_for_and_given(element: str) -> None:
     given_person = convert.lookup_response(answered(judgement=judged), (element,)).person
     ((field, value),) = given_person.ListFields()
     assert (field.name, bool(value)) == (element, True)
+
+
+def test_a_lookup_gives_channel_and_both_times_of_the_last_change() -> None:
+    last = record(channel="OUTREACH", happened_at=NOW - 86_400.5, committed_at=NOW)
+    judged = judgement(outcome=outcome.FOUND, record=last)
+    elements = ("channel", "happened_at", "committed_at")
+    person = convert.lookup_response(answered(judgement=judged), elements).person
+    assert person.channel == record_pb.CHANNEL_OUTREACH
+    assert person.happened_at.ToMicroseconds() == round((NOW - 86_400.5) * 1_000_000)
+    assert person.committed_at.ToMicroseconds() == round(NOW * 1_000_000)
+
+
+def test_channels_are_the_registrys() -> None:
+    assert list(convert.CHANNEL) == names(record_pb.Channel, "CHANNEL")
+    constraint = next(
+        each for each in registry_tables.person.constraints if each.name == "person_channel_known"
+    )
+    assert all(f"'{name}'" in str(constraint.sqltext) for name in convert.CHANNEL)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", sorted(OUTCOMES))

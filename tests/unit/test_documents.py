@@ -228,13 +228,19 @@ def test_a_lookup_gives_each_element_that_is_on_record_under_its_name() -> None:
         "blood_type": 13,
         "family_relation": 3,
         "postal_code": "10110",
+        "channel": "OFFICE",
+        "happened_at": "2026-09-20T14:13:20.000000Z",
+        "committed_at": "2026-09-20T14:20:00.000000Z",
     }
     assert tuple(values) == LOOKUP_ELEMENTS
 
 
 def test_a_lookup_leaves_out_what_is_not_on_record_and_what_was_not_asked() -> None:
-    sparse = record(postal_code="", mother_name="", village_code="3171", marital_status=0)
-    assert documents.person(sparse, ("postal_code", "mother_name", "marital_status")) == {}
+    sparse = record(
+        postal_code="", mother_name="", village_code="3171", marital_status=0, happened_at=0.0
+    )
+    missing = ("postal_code", "mother_name", "marital_status", "happened_at")
+    assert documents.person(sparse, missing) == {}
     assert documents.person(sparse, ("district_code", "regency_code")) == {"regency_code": "3171"}
     assert documents.person(sparse, ()) == {}
 

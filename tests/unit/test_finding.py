@@ -48,35 +48,65 @@ def regions(table: RegionTable, watermarks: Watermarks) -> PolledRegions:
     return PolledRegions(table=table, read=watermarks.read, behind_seconds=HOUR, clock=lambda: NOW)
 
 
+DAY = 86_400.0
+ERROR = 0.5
+"""By how much the clocks here may differ."""
+
+
 def finder(registry: ListedRegistry, regions: PolledRegions) -> Finder:
-    return Finder(registry=registry, regions=regions, clock=lambda: NOW)
+    return Finder(
+        registry=registry,
+        regions=regions,
+        clock=lambda: NOW,
+        staleness_seconds_max=DAY,
+        clock_error_seconds=ERROR,
+    )
 
 
-async def test_any_age_will_do_where_the_query_names_none(regions: PolledRegions) -> None:
-    registry = ListedRegistry(record(), as_of=NOW - 1e6)
-    assert await finder(registry, regions).find(verify_query()) == found(NOW - 1e6)
-    assert registry.asked == [((NIK,), 0.0)]
+async def refusal_of(registry: ListedRegistry, regions: PolledRegions, **query: float) -> Reason:
+    with pytest.raises(Refusal) as refused:
+        await finder(registry, regions).find(verify_query(**query))
+    assert refused.value.retry_after_seconds
+    return refused.value.reason
 
 
-async def test_a_finding_of_exactly_the_greatest_age_passes(regions: PolledRegions) -> None:
-    registry = ListedRegistry(record(), as_of=NOW - 5)
+async def test_data_up_to_the_services_limit_will_do_where_the_query_names_none(
+    regions: PolledRegions,
+) -> None:
+    registry = ListedRegistry(record(), as_of=NOW - DAY + ERROR)
+    assert await finder(registry, regions).find(verify_query()) == found(NOW - DAY + ERROR)
+    registry.as_of -= 0.001
+    assert await refusal_of(registry, regions) is Reason.TOO_STALE
+
+
+async def test_a_query_cannot_widen_the_services_limit(regions: PolledRegions) -> None:
+    registry = ListedRegistry(record(), as_of=NOW - DAY)
+    assert await refusal_of(registry, regions, max_staleness_seconds=2 * DAY) is Reason.TOO_STALE
+
+
+async def test_an_age_is_taken_to_be_as_great_as_clocks_allow(regions: PolledRegions) -> None:
+    registry = ListedRegistry(record(), as_of=NOW - 5 + ERROR)
     await finder(registry, regions).find(verify_query(max_staleness_seconds=5.0))
-    assert registry.asked == [((NIK,), NOW - 5)]
+    assert registry.asked == [((NIK,), NOW - 5 + ERROR)]
 
 
 async def test_an_older_finding_is_refused_as_too_stale(regions: PolledRegions) -> None:
-    registry = ListedRegistry(record(), as_of=NOW - 5.001)
-    with pytest.raises(Refusal) as refused:
-        await finder(registry, regions).find(verify_query(max_staleness_seconds=5.0))
-    assert refused.value.reason is Reason.TOO_STALE
-    assert refused.value.retry_after_seconds
+    registry = ListedRegistry(record(), as_of=NOW - 5 + ERROR - 0.001)
+    assert await refusal_of(registry, regions, max_staleness_seconds=5.0) is Reason.TOO_STALE
 
 
 async def test_absence_is_refused_as_too_stale_as_well(regions: PolledRegions) -> None:
-    with pytest.raises(Refusal, match="max_staleness"):
-        await finder(ListedRegistry(as_of=NOW - 6), regions).find(
-            verify_query(max_staleness_seconds=5.0)
-        )
+    registry = ListedRegistry(as_of=NOW - 6)
+    assert await refusal_of(registry, regions, max_staleness_seconds=5.0) is Reason.TOO_STALE
+
+
+async def test_data_from_the_future_is_a_fault_past_what_clocks_may_differ(
+    regions: PolledRegions,
+) -> None:
+    registry = ListedRegistry(record(), as_of=NOW + ERROR)
+    await finder(registry, regions).find(verify_query())
+    registry.as_of += 0.001
+    assert await refusal_of(registry, regions) is Reason.REGISTRY_UNAVAILABLE
 
 
 def test_before_the_first_poll_every_region_is_behind(regions: PolledRegions) -> None:

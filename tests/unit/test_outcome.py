@@ -35,7 +35,7 @@ PRIVATE, GOVERNMENT = PartnerKind.PRIVATE, PartnerKind.GOVERNMENT
 NAME: dict[str, ClaimValue] = {"full_name": "SITI CONTOH LESTARI"}
 BORN: dict[str, ClaimValue] = {"birth_date": date(1990, 3, 12)}
 WRONG: dict[str, ClaimValue] = {"full_name": "ANOTHER"}
-BEHIND = region(coverage=Coverage(0.0, False), behind=True)
+BEHIND = region(coverage=Coverage(0.0), behind=True)
 GONE: list[tuple[dict[str, Any], str]] = [
     ({"life_status": LifeStatus.DECEASED}, DECEASED),
     ({"record_status": RecordStatus.INACTIVE}, INACTIVE),
@@ -233,7 +233,7 @@ def test_a_mismatch_in_a_region_behind_says_so_and_is_free() -> None:
 
 
 def test_a_mismatch_in_a_region_behind_is_free_also_where_that_is_not_told() -> None:
-    pending = region(coverage=Coverage(0.0, True), behind=True)
+    pending = region(coverage=Coverage(0.0, 1), behind=True)
     judged = judge(found(), WRONG, residence=pending)
     assert (judged.outcome, judged.billable, judged.signals) == (MISMATCHED, False, ())
     judged = judge(found(), WRONG, residence=pending, kind=GOVERNMENT)
@@ -252,8 +252,25 @@ def test_the_region_of_residence_counts_for_who_is_found_that_of_the_nik_for_who
 
 
 def test_outreach_that_has_not_arrived_is_told() -> None:
-    pending = region(coverage=Coverage(NOW, True))
+    pending = region(coverage=Coverage(NOW, 2))
     assert judge(found(), NAME, residence=pending).signals == ("OUTREACH_PENDING",)
+
+
+@kinds
+def test_outreach_to_come_is_told_of_the_absent_and_changes_nothing_else(kind: PartnerKind) -> None:
+    pending = region(coverage=Coverage(NOW, 1))
+    judged = judge(Finding(None, NOW), NAME, origin=pending, kind=kind)
+    assert judged == Judgement(NOT_FOUND, NOW, True, signals=("OUTREACH_PENDING",))
+    elsewhere = judge(Finding(None, NOW), NAME, residence=pending, kind=kind)
+    assert elsewhere.signals == ()
+    retired = region(standing=Standing.RETIRED, coverage=Coverage(NOW, 1))
+    judged = judge(Finding(None, NOW), NAME, origin=retired)
+    assert judged.signals == ("RETIRED_PREFIX", "OUTREACH_PENDING")
+
+
+def test_outreach_to_come_is_told_of_the_regency_of_residence_for_who_is_found() -> None:
+    pending = region(coverage=Coverage(NOW, 1))
+    assert judge(found(), NAME, origin=pending).signals == ()
 
 
 def test_signals_stand_in_the_order_of_the_contract() -> None:
@@ -261,7 +278,7 @@ def test_signals_stand_in_the_order_of_the_contract() -> None:
         found(**CONTRADICTED),
         NAME | {"birth_date": date(1990, 3, 13)},
         origin=region(standing=Standing.RETIRED),
-        residence=region(coverage=Coverage(0.0, True), behind=True),
+        residence=region(coverage=Coverage(0.0, 1), behind=True),
     )
     assert every.signals == (
         "NIK_CONTRADICTS_BIRTH_DATE",

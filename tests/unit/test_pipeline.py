@@ -15,7 +15,7 @@ from padan_server.adapters.regions_polled import PolledRegions
 from padan_server.adapters.tokens_jwt import JwtTokens
 from padan_server.domain.agreement import Partner
 from padan_server.domain.call import Answered
-from padan_server.domain.claims import Query, VerifyQuery
+from padan_server.domain.claims import AnyQuery, Query, RegionQuery, VerifyQuery
 from padan_server.domain.coverage import Coverage
 from padan_server.domain.draft import Draft, Kind, Standing, Verdict
 from padan_server.domain.nik import Nik
@@ -34,6 +34,7 @@ from padan_server.operations.drafts import Drafts
 from padan_server.operations.finding import Finder
 from padan_server.operations.lookup import Lookup
 from padan_server.operations.refusals import Refusals
+from padan_server.operations.regions import GetRegion
 from padan_server.operations.verify import Verify
 from padan_server.pipeline import Pipeline
 from tests.support.builders import (
@@ -79,9 +80,17 @@ class Worker:
         regions = PolledRegions(
             table=TABLE, read=self._coverage, behind_seconds=60.0, clock=self.clock
         )
-        finder = Finder(registry=self.registry, regions=regions, clock=self.clock)
+        finder = Finder(
+            registry=self.registry,
+            regions=regions,
+            clock=self.clock,
+            staleness_seconds_max=86_400.0,
+            clock_error_seconds=0.05,
+        )
         self.verify = Verify(finder=finder, drafts=self._drafts)
         self.lookup = Lookup(finder=finder, drafts=self._drafts)
+        self.regions = regions
+        self.get_region = GetRegion(table=TABLE, coverage=regions, drafts=self._drafts)
         self.pipeline = Pipeline(
             tokens=JwtTokens(policy=told, audience="padan", clock=self.clock),
             policy=told,
@@ -93,10 +102,10 @@ class Worker:
         )
 
     async def _coverage(self) -> dict[str, Coverage]:
-        return {}
+        return {"3171": Coverage(NOW, as_of=NOW)}
 
-    async def run(self, query: Query | Exception | None = None, **changes: Any) -> Answered:
-        """Serve one call, a Verify unless the query is a Lookup's."""
+    async def run(self, query: AnyQuery | Exception | None = None, **changes: Any) -> Answered[Any]:
+        """Serve one call, a Verify unless the query is a Lookup's or about a region."""
         if not hasattr(self, "pipeline"):
             self.build()
         asked = verify_query() if query is None else query
@@ -110,10 +119,12 @@ class Worker:
         operation: Any = self.verify
         if isinstance(asked, Query) and not isinstance(asked, VerifyQuery):
             operation = self.lookup
+        elif isinstance(asked, RegionQuery):
+            operation = self.get_region
         return await self.pipeline.run(came, decode, operation)
 
     async def refused(
-        self, query: Query | Exception | None = None, **changes: Any
+        self, query: AnyQuery | Exception | None = None, **changes: Any
     ) -> tuple[Refusal, list[Draft]]:
         """Serve a call that is refused; give the refusal and the entries that it left."""
         with pytest.raises(Refusal) as refused:
@@ -296,7 +307,7 @@ async def test_a_ledger_that_cannot_record_gets_no_answer_out(worker: Worker) ->
     assert noted.kind == Kind.FAULT
 
 
-async def cancelled(running: asyncio.Task[Answered]) -> None:
+async def cancelled(running: asyncio.Task[Answered[Any]]) -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     running.cancel()
@@ -430,3 +441,58 @@ async def test_dates_of_an_agreement_are_jakartas(worker: Worker) -> None:
     worker.clock.now = seventeen
     refusal, _ = await worker.refused(authorization=bearer)
     assert refusal.reason is Reason.AGREEMENT_MISSING
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"methods": frozenset({"VERIFY"}), "purposes": frozenset({"DEMOCRACY"})}]
+)
+async def test_any_partner_in_standing_may_ask_about_a_region_uncharged(
+    worker: Worker, changes: dict[str, Any]
+) -> None:
+    worker.partner = partner(agreement=agreement(**changes))
+    worker.build()
+    await worker.regions.poll()
+    answered = await worker.run(RegionQuery(code="3171"))
+    assert answered.judgement.regions[0].region.code == "3171"
+    (drafted,) = worker.ledger.appended
+    assert (drafted.kind, drafted.billable) == (Kind.ANSWER, False)
+    assert json.loads(drafted.ask)["method"] == "GET_REGION"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"suspended": True}, Reason.PARTNER_SUSPENDED),
+        ({"agreement": None}, Reason.AGREEMENT_MISSING),
+        ({"keys": {}}, Reason.KEY_UNKNOWN),
+    ],
+)
+async def test_a_partner_not_in_standing_is_told_nothing_of_a_region(
+    worker: Worker, changes: dict[str, Any], reason: Reason
+) -> None:
+    worker.partner = partner(**changes)
+    worker.build()
+    await worker.regions.poll()
+    refusal, noted = await worker.refused(RegionQuery(code="3171"))
+    assert refusal.reason is reason
+    assert worker.ledger.appended == []
+    assert [(one.reason, json.loads(one.ask)["method"]) for one in noted] in (
+        [(reason, "GET_REGION")],
+        [],  # a caller who is not known is only counted
+    )
+
+
+async def test_a_region_that_no_list_has_is_a_refusal_and_recorded_without_a_person(
+    worker: Worker,
+) -> None:
+    worker.build()
+    await worker.regions.poll()
+    refusal, (noted,) = await worker.refused(RegionQuery(code="9999"))
+    assert refusal.reason is Reason.REGION_UNKNOWN
+    assert (noted.kind, noted.reason, noted.nik, noted.request_id) == (
+        Kind.REFUSAL,
+        Reason.REGION_UNKNOWN,
+        "",
+        "",
+    )
+    assert noted.agreement_version == 3

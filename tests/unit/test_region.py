@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from padan_server.domain.region import RegionTable, Standing
+from padan_server.domain.region import COUNTRY, RegionTable, Standing
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,29 @@ def test_a_code_that_does_not_fit_its_level_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="does not fit"):
         RegionTable.parse(text)
+
+
+def test_the_retired_are_those_that_only_older_editions_have(table: RegionTable) -> None:
+    retired = {level: table.retired(level) for level in ("province", "regency", "district")}
+    read = [region for region in retired["regency"] if region.last_edition != "before-2018"]
+    assert (len(retired["province"]), len(read), len(retired["district"])) == (0, 28, 594)
+    assert all(region.first_edition <= region.last_edition < "2025" for region in read)
+
+
+def test_what_lies_within_a_region_begins_with_its_code(table: RegionTable) -> None:
+    assert table.within("ID", "regency", retired=False) == table.current("regency")
+    papua = table.within("91", "regency", retired=True)
+    assert papua == tuple(sorted(papua, key=lambda region: region.code))
+    assert {region.code[:2] for region in papua} == {"91"}
+    current = [region for region in papua if table.is_current(region)]
+    assert table.within("91", "regency", retired=False) == tuple(current)
+    assert len(papua) > len(current)
+    assert table.within("3171", "regency", retired=True)[0].code == "3171"
+    assert table.within("9999", "district", retired=True) == ()
+
+
+def test_the_country_is_a_region_of_its_own(table: RegionTable) -> None:
+    country = table.country
+    assert (country.code, country.level, country.parent) == (COUNTRY, "centre", None)
+    assert table.is_current(country)
+    assert table.get(COUNTRY) is None

@@ -11,6 +11,7 @@ from padan_client.errors import (
     BudgetSpent,
     PadanError,
     PermissionDenied,
+    RegionUnknown,
     RequestIdExpired,
     RequestIdReused,
     RequestInvalid,
@@ -20,6 +21,7 @@ from padan_client.errors import (
     Unavailable,
 )
 from padan_client.keys import PartnerKey
+from padan_client.regions import Coverage, Region, RegionPage, RegionResult
 from padan_client.request_id import new_request_id
 from padan_client.results import (
     BudgetsLeft,
@@ -30,12 +32,14 @@ from padan_client.results import (
     Verification,
 )
 from padan_client.vocabulary import (
+    Channel,
     Element,
     FieldResult,
     MaritalStatus,
     MatchRule,
     Outcome,
     Purpose,
+    RegionLevel,
     Sex,
     Signal,
 )
@@ -44,9 +48,11 @@ __all__ = [
     "AsyncClient",
     "BudgetSpent",
     "BudgetsLeft",
+    "Channel",
     "Claims",
     "Client",
     "Consent",
+    "Coverage",
     "Element",
     "EntryReference",
     "FieldResult",
@@ -60,6 +66,11 @@ __all__ = [
     "PermissionDenied",
     "Person",
     "Purpose",
+    "Region",
+    "RegionLevel",
+    "RegionPage",
+    "RegionResult",
+    "RegionUnknown",
     "RequestIdExpired",
     "RequestIdReused",
     "RequestInvalid",

@@ -1,59 +1,32 @@
 """The command `padan`: verify a person, look a record up, make a key.
 
-What its options mean stands in cli_options, what it prints in cli_output.
+What its options mean stands in cli_options, what it prints in cli_output, how it calls and exits in
+cli_call, and what it tells of regions in cli_regions.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable
-from enum import IntEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from padan_client import cli_options as options
+from padan_client import cli_regions
+from padan_client.cli_call import EXIT_CODES, Exit, ask, connect, print_json
 from padan_client.cli_output import (
-    error_json,
     lookup_json,
-    show_error,
     show_lookup,
     show_verification,
     verification_json,
 )
-from padan_client.client import Client
-from padan_client.errors import (
-    BudgetSpent,
-    PadanError,
-    PermissionDenied,
-    RequestIdExpired,
-    RequestIdReused,
-    RequestInvalid,
-    Unauthenticated,
-)
-from padan_client.keys import KeyKind, PartnerKey, new_private_key, private_pem, public_jwk
+from padan_client.keys import KeyKind, new_private_key, private_pem, public_jwk
 from padan_client.version import sdk_version
 from padan_client.vocabulary import MaritalStatus, Sex
-
-
-class Exit(IntEnum):
-    """What the exit code says."""
-
-    YES = 0
-    NO = 1
-    INVALID = 2
-    REFUSED = 3
-    FAULT = 4
-
-
-EXIT_CODES = """Exit codes: 0 matched, or found · 1 answered, but not matched or found ·
-2 wrong usage, or an invalid request · 3 refused: identity, permission or budget ·
-4 unavailable, or a fault. Only 0 is a yes."""
 
 app = typer.Typer(
     name="padan",
@@ -66,8 +39,8 @@ app = typer.Typer(
 )
 key_app = typer.Typer(help="Keys that sign for the partner.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
+cli_regions.add_to(app)
 
-_Answered = TypeVar("_Answered")
 _Text = Annotated[str | None, typer.Option(rich_help_panel="Claims")]
 _Date = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", rich_help_panel="Claims")]
 _Sex = Annotated[Sex | None, typer.Option(case_sensitive=False, rich_help_panel="Claims")]
@@ -133,7 +106,7 @@ def verify(
         "marital_status": marital_status,
         "born_on_or_before": born_on_or_before,
     }
-    client = _connect(
+    client = connect(
         target=target,
         partner=partner,
         key_id=key_id,
@@ -143,7 +116,7 @@ def verify(
         audience=audience,
         timeout_seconds=timeout,
     )
-    result = _ask(
+    result = ask(
         client,
         lambda: client.verify(
             options.read_nik(nik),
@@ -160,7 +133,7 @@ def verify(
         as_json=as_json,
     )
     if as_json:
-        _print_json(verification_json(result))
+        print_json(verification_json(result))
     else:
         show_verification(Console(highlight=False), result)
     raise typer.Exit(Exit.YES if result.matched else Exit.NO)
@@ -192,7 +165,7 @@ def lookup(
     as_json: options.JsonOption = False,
 ) -> None:
     """Read the elements of a NIK's record that --read-mask names."""
-    client = _connect(
+    client = connect(
         target=target,
         partner=partner,
         key_id=key_id,
@@ -202,7 +175,7 @@ def lookup(
         audience=audience,
         timeout_seconds=timeout,
     )
-    result = _ask(
+    result = ask(
         client,
         lambda: client.lookup(
             options.read_nik(nik),
@@ -219,7 +192,7 @@ def lookup(
         as_json=as_json,
     )
     if as_json:
-        _print_json(lookup_json(result))
+        print_json(lookup_json(result))
     else:
         show_lookup(Console(highlight=False), result)
     raise typer.Exit(Exit.YES if result.found else Exit.NO)
@@ -245,67 +218,13 @@ def key_new(
         raise typer.BadParameter("the file exists, and is left as it is") from None
     except OSError as error:
         raise typer.BadParameter(f"cannot write the file: {error.strerror}") from None
-    _print_json(public_jwk(key, key_id=key_id))
+    print_json(public_jwk(key, key_id=key_id))
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"padan {sdk_version()}")
-
-
-def _connect(
-    *,
-    target: str,
-    partner: str,
-    key_id: str | None,
-    key_file: Path,
-    ca_file: Path | None,
-    insecure: bool,
-    audience: str,
-    timeout_seconds: float,
-) -> Client:
-    try:
-        return Client(
-            target=target,
-            credentials=PartnerKey(partner, key_id, private_key=key_file),
-            audience=audience,
-            ca_file=ca_file,
-            insecure=insecure,
-            channels=2,  # One to call on, one to retry on.
-            timeout_seconds=timeout_seconds,
-        )
-    except OSError as error:
-        raise typer.BadParameter(f"cannot read {error.filename}: {error.strerror}") from None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def _ask(client: Client, call: Callable[[], _Answered], *, as_json: bool) -> _Answered:
-    """Give the answer, or print the error and leave with its exit code."""
-    try:
-        with client:
-            return call()
-    except PadanError as error:
-        if as_json:
-            _print_json(error_json(error))
-        else:
-            show_error(Console(stderr=True, highlight=False), error)
-        raise typer.Exit(_exit_of(error)) from None
-
-
-def _exit_of(error: PadanError) -> Exit:
-    match error:
-        case RequestInvalid() | RequestIdReused() | RequestIdExpired():
-            return Exit.INVALID
-        case Unauthenticated() | PermissionDenied() | BudgetSpent():
-            return Exit.REFUSED
-        case _:
-            return Exit.FAULT
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def main() -> NoReturn:

@@ -53,7 +53,7 @@ def error_json(error: PadanError) -> _Json:
             "message": str(error),
             "hint": error.hint,
             "request_id": error.request_id,
-            "retry_after_seconds": _seconds(error.retry_after),
+            "retry_after_seconds": seconds_of(error.retry_after),
             "fields": error.fields if isinstance(error, RequestInvalid) else {},
             "elements": list(error.elements) if isinstance(error, PermissionDenied) else [],
             "window": error.window if isinstance(error, BudgetSpent) else "",
@@ -65,23 +65,24 @@ def _answer_json(answer: Answer) -> _Json:
     return {
         "outcome": answer.outcome,
         "signals": list(answer.signals),
-        "as_of": _time(answer.as_of),
-        "age_seconds": _seconds(answer.age),
+        "as_of": time_text(answer.as_of),
+        "age_seconds": seconds_of(answer.age),
         "billable": answer.billable,
         "replayed": answer.replayed,
         "budgets_left": {"day": answer.budgets_left.day, "month": answer.budgets_left.month},
         "subject_token": answer.subject_token,
-        "entry": None if answer.entry is None else _entry_json(answer.entry),
-        "retry_after_seconds": _seconds(answer.retry_after),
+        "entry": None if answer.entry is None else entry_json(answer.entry),
+        "retry_after_seconds": seconds_of(answer.retry_after),
         "request_id": answer.request_id,
     }
 
 
-def _entry_json(entry: EntryReference) -> _Json:
+def entry_json(entry: EntryReference) -> _Json:
+    """Give where an entry stands as JSON values."""
     return {
         "log": entry.log,
         "index": entry.index,
-        "time": _time(entry.time),
+        "time": time_text(entry.time),
         "statement_salt": base64.b64encode(entry.statement_salt).decode(),
     }
 
@@ -113,9 +114,9 @@ def show_lookup(console: Console, result: LookupResult) -> None:
     _show_circumstances(console, result)
 
 
-def show_error(console: Console, error: PadanError) -> None:
+def show_error(console: Console, error: PadanError, *, failed: str) -> None:
     """Print an error for people: what happened, what to do, and under which id."""
-    console.print(Text(f"Not verified: {type(error).__name__}", style="bold red"))
+    console.print(Text(f"{failed}: {type(error).__name__}", style="bold red"))
     details = {
         "error": str(error),
         "elements": ", ".join(error.elements) if isinstance(error, PermissionDenied) else "",
@@ -124,7 +125,7 @@ def show_error(console: Console, error: PadanError) -> None:
         "what to do": error.hint,
         "request id": error.request_id,
     }
-    _show_pairs(console, details)
+    show_pairs(console, details)
 
 
 def _show_outcome(console: Console, answer: Answer, *, is_yes: bool) -> None:
@@ -144,14 +145,15 @@ def _show_circumstances(console: Console, answer: Answer) -> None:
         "entry": "" if entry is None else f"{entry.log} #{entry.index}",
         "request id": answer.request_id,
     }
-    _show_pairs(console, details)
+    show_pairs(console, details)
     if answer.outcome is Outcome.MATCHED:
         console.print(
             Text("A match proves possession of data, not presence of the person.", style="dim")
         )
 
 
-def _show_pairs(console: Console, pairs: dict[str, str]) -> None:
+def show_pairs(console: Console, pairs: dict[str, str]) -> None:
+    """Print names and texts beside each other; empty texts are left out."""
     grid = Table.grid(padding=(0, 2))
     for name, text in pairs.items():
         if text:
@@ -176,11 +178,13 @@ def _wait(duration: timedelta | None) -> str:
     return "" if duration is None else f"{duration.total_seconds():g} s"
 
 
-def _seconds(duration: timedelta | None) -> float | None:
+def seconds_of(duration: timedelta | None) -> float | None:
+    """Give a duration in seconds."""
     return None if duration is None else duration.total_seconds()
 
 
-def _time(time: datetime | None) -> str | None:
+def time_text(time: datetime | None) -> str | None:
+    """Give a moment in RFC 3339."""
     return None if time is None else time.isoformat()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count, cycle
 from os import PathLike
@@ -14,20 +14,25 @@ from uuid import UUID
 
 import grpc
 
+from padan.v1.registry_pb2 import GetRegionRequest, ListRegionsRequest
+from padan.v1.registry_pb2_grpc import RegistryServiceStub
 from padan.v1.verification_pb2 import LookupRequest, VerifyRequest
 from padan.v1.verification_pb2_grpc import VerificationServiceStub
 from padan_client.channels import channel_options, checked_channels, transport_credentials
 from padan_client.decode import lookup_result_of, verification_of
+from padan_client.decode_regions import endless, region_page_of, region_result_of
 from padan_client.encode import Circumstances, Claims, Consent, lookup_request, verify_request
+from padan_client.encode_regions import PAGES_MAX, region_request, regions_request
 from padan_client.keys import PartnerKey
+from padan_client.regions import Region, RegionPage, RegionResult
 from padan_client.request_id import new_request_id
 from padan_client.results import LookupResult, Verification
 from padan_client.retry import RetryPolicy, checked_timeout
 from padan_client.status import error_of
 from padan_client.tokens import TokenSource
-from padan_client.vocabulary import Purpose
+from padan_client.vocabulary import Purpose, RegionLevel
 
-_Request = TypeVar("_Request", VerifyRequest, LookupRequest)
+_Request = TypeVar("_Request", VerifyRequest, LookupRequest, ListRegionsRequest, GetRegionRequest)
 _Response = TypeVar("_Response")
 
 
@@ -57,7 +62,8 @@ class Client:
         self._tokens = TokenSource(credentials, audience=audience)
         tls = transport_credentials(target=target, ca_file=ca_file, insecure=insecure)
         self._channels = [_open(target, tls) for _ in range(checked_channels(channels))]
-        self._stubs = cycle([VerificationServiceStub(channel) for channel in self._channels])
+        self._verification = cycle([VerificationServiceStub(each) for each in self._channels])
+        self._registry = cycle([RegistryServiceStub(each) for each in self._channels])
 
     @staticmethod
     def new_request_id() -> str:
@@ -91,7 +97,9 @@ class Client:
             request_id=request_id,
         )
         request = verify_request(nik, claims or {}, more_claims, about)
-        message = self._call(lambda stub: stub.Verify, request, timeout_seconds)
+        message = self._call(
+            lambda: next(self._verification).Verify, request, timeout_seconds, request.request_id
+        )
         return verification_of(
             message, request_id=request.request_id, received_at=datetime.now(UTC)
         )
@@ -122,18 +130,81 @@ class Client:
             request_id=request_id,
         )
         request = lookup_request(nik, read_mask, about)
-        message = self._call(lambda stub: stub.Lookup, request, timeout_seconds)
+        message = self._call(
+            lambda: next(self._verification).Lookup, request, timeout_seconds, request.request_id
+        )
         return lookup_result_of(
             message, request_id=request.request_id, received_at=datetime.now(UTC)
         )
 
+    def list_region_pages(
+        self,
+        *,
+        parent: str = "ID",
+        level: RegionLevel | str | None = None,
+        include_retired: bool = False,
+        page_size: int = 0,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[RegionPage]:
+        """Give the pages of `list_regions`, each with its age and the entry of its call."""
+        page_token = ""
+        for _ in range(PAGES_MAX):
+            request = regions_request(
+                parent=parent,
+                level=level,
+                include_retired=include_retired,
+                page_size=page_size,
+                page_token=page_token,
+            )
+            message = self._call(lambda: next(self._registry).ListRegions, request, timeout_seconds)
+            page = region_page_of(message, received_at=datetime.now(UTC))
+            yield page
+            page_token = page.next_page_token
+            if not page_token:
+                return
+        raise endless()
+
+    def list_regions(
+        self,
+        *,
+        parent: str = "ID",
+        level: RegionLevel | str | None = None,
+        include_retired: bool = False,
+        page_size: int = 0,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[Region]:
+        """Give the regions of a level within `parent`, ordered by code; each page is a call.
+
+        Without `level` it is the one below the parent's; `page_size` 0 leaves the size to the
+        service, and `timeout_seconds` is each call's. Raises PadanError, RegionUnknown for a code
+        that no list has.
+        """
+        pages = self.list_region_pages(
+            parent=parent,
+            level=level,
+            include_retired=include_retired,
+            page_size=page_size,
+            timeout_seconds=timeout_seconds,
+        )
+        for page in pages:
+            yield from page.regions
+
+    def get_region(self, code: str = "ID", *, timeout_seconds: float | None = None) -> RegionResult:
+        """Read one region and how complete its records are; "ID" is the whole country.
+
+        Raises PadanError, RegionUnknown for a code that no list has.
+        """
+        message = self._call(
+            lambda: next(self._registry).GetRegion, region_request(code), timeout_seconds
+        )
+        return region_result_of(message, received_at=datetime.now(UTC))
+
     def _call(
         self,
-        method: Callable[
-            [VerificationServiceStub], grpc.UnaryUnaryMultiCallable[_Request, _Response]
-        ],
+        method: Callable[[], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
         request: _Request,
         timeout_seconds: float | None,
+        request_id: str = "",
     ) -> _Response:
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         deadline = time.monotonic() + checked_timeout(timeout)
@@ -142,13 +213,13 @@ class Client:
                 attempt, remaining_seconds=deadline - time.monotonic()
             )
             try:
-                return method(next(self._stubs))(
+                return method()(
                     request,
                     timeout=attempt_timeout,
                     metadata=(("authorization", f"Bearer {self._tokens.token()}"),),
                 )
             except grpc.RpcError as failed:
-                error = error_of(failed, request_id=request.request_id)
+                error = error_of(failed, request_id=request_id)
             pause = self._retry.pause_after(
                 error,
                 attempt=attempt,

@@ -23,6 +23,7 @@ from padan_client.results import (
     Verification,
 )
 from padan_client.vocabulary import (
+    Channel,
     FieldResult,
     MaritalStatus,
     MatchRule,
@@ -66,7 +67,7 @@ def _common(message: _Response, *, request_id: str, received_at: datetime) -> di
         "request_id": request_id,
         "outcome": _OUTCOMES.get(message.outcome, Outcome.UNRECOGNISED),
         "signals": tuple(_SIGNALS.get(each, Signal.UNRECOGNISED) for each in message.signals),
-        "as_of": _time(message.as_of) if message.HasField("as_of") else None,
+        "as_of": time_of(message.as_of) if message.HasField("as_of") else None,
         "received_at": received_at,
         "billable": message.billable,
         "replayed": message.replayed,
@@ -75,16 +76,17 @@ def _common(message: _Response, *, request_id: str, received_at: datetime) -> di
             month=left.month if left.HasField("month") else None,
         ),
         "subject_token": message.subject_token,
-        "entry": _entry(message.entry) if message.HasField("entry") else None,
+        "entry": entry_of(message.entry) if message.HasField("entry") else None,
         "retry_after": _wait(message.retry_after) if message.HasField("retry_after") else None,
     }
 
 
-def _entry(entry: verification_pb2.EntryReference) -> EntryReference:
+def entry_of(entry: verification_pb2.EntryReference) -> EntryReference:
+    """Read where the entry of a call stands."""
     return EntryReference(
         log=entry.log,
         index=entry.index,
-        time=_time(entry.time) if entry.HasField("time") else None,
+        time=time_of(entry.time) if entry.HasField("time") else None,
         statement_salt=entry.statement_salt,
     )
 
@@ -115,12 +117,18 @@ def _person(person: record_pb2.Person, *, request_id: str) -> Person:
             raise ServiceFault(
                 "the answer's birth_date is no date", reason="ANSWER_INVALID", request_id=request_id
             ) from None
+    for name in ("happened_at", "committed_at"):
+        if name in values:
+            values[name] = time_of(values[name])
+    if "channel" in values:
+        values["channel"] = CHANNELS.get(person.channel, Channel.UNRECOGNISED)
     values["sex"] = _SEXES.get(person.sex)
     values["marital_status"] = _MARITAL_STATUSES.get(person.marital_status)
     return Person(**values)
 
 
-def _time(timestamp: Timestamp) -> datetime:
+def time_of(timestamp: Timestamp) -> datetime:
+    """Read a moment, in UTC."""
     return timestamp.ToDatetime(tzinfo=UTC)
 
 
@@ -128,16 +136,17 @@ def _wait(duration: Duration) -> timedelta:
     return duration.ToTimedelta()
 
 
-def _members(kind: type[_Named], descriptor: EnumDescriptor, prefix: str) -> Mapping[int, _Named]:
+def members(kind: type[_Named], descriptor: EnumDescriptor, prefix: str) -> Mapping[int, _Named]:
     """Pair the numbers of a proto enum with the members of the Python one."""
     known = {member.value: member for member in kind}
     names = {value.number: value.name.removeprefix(prefix) for value in descriptor.values}
     return {number: known[name] for number, name in names.items() if name in known}
 
 
-_OUTCOMES = _members(Outcome, verification_pb2.Outcome.DESCRIPTOR, "OUTCOME_")
-_FIELD_RESULTS = _members(FieldResult, verification_pb2.FieldResult.DESCRIPTOR, "FIELD_RESULT_")
-_MATCH_RULES = _members(MatchRule, verification_pb2.MatchRule.DESCRIPTOR, "MATCH_RULE_")
-_SIGNALS = _members(Signal, verification_pb2.Signal.DESCRIPTOR, "SIGNAL_")
-_SEXES = _members(Sex, record_pb2.Sex.DESCRIPTOR, "SEX_")
-_MARITAL_STATUSES = _members(MaritalStatus, record_pb2.MaritalStatus.DESCRIPTOR, "MARITAL_STATUS_")
+_OUTCOMES = members(Outcome, verification_pb2.Outcome.DESCRIPTOR, "OUTCOME_")
+_FIELD_RESULTS = members(FieldResult, verification_pb2.FieldResult.DESCRIPTOR, "FIELD_RESULT_")
+_MATCH_RULES = members(MatchRule, verification_pb2.MatchRule.DESCRIPTOR, "MATCH_RULE_")
+_SIGNALS = members(Signal, verification_pb2.Signal.DESCRIPTOR, "SIGNAL_")
+_SEXES = members(Sex, record_pb2.Sex.DESCRIPTOR, "SEX_")
+_MARITAL_STATUSES = members(MaritalStatus, record_pb2.MaritalStatus.DESCRIPTOR, "MARITAL_STATUS_")
+CHANNELS = members(Channel, record_pb2.Channel.DESCRIPTOR, "CHANNEL_")

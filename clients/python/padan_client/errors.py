@@ -112,6 +112,12 @@ class TooStale(PadanError):
     general_hint = "Repeat later, or accept older data with a larger max_staleness."
 
 
+class RegionUnknown(PadanError):
+    """No edition of the code list has a region of this code."""
+
+    general_hint = 'Use the code of a region that `list_regions` gives, or "ID" for the country.'
+
+
 class Unavailable(PadanError):
     """No answer in time, after the retries. It is not known whether the call was charged."""
 

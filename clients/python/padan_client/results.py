@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from padan.v1.verification_pb2 import LookupResponse, VerifyResponse
 from padan_client.vocabulary import (
+    Channel,
     FieldResult,
     MaritalStatus,
     MatchRule,
@@ -56,7 +57,9 @@ class EntryReference:
 class Person:
     """The elements of a record that a lookup asked for; None where not asked or not on record.
 
-    Codes (religion, occupation, ...) are SIAK's. The repr names the elements, never their values.
+    Codes (religion, occupation, ...) are SIAK's. `channel`, `happened_at` (in the field) and
+    `committed_at` (in the registry) are the last change's. The repr names the elements, never
+    their values.
     """
 
     full_name: str | None = None
@@ -80,6 +83,9 @@ class Person:
     blood_type: int | None = None
     family_relation: int | None = None
     postal_code: str | None = None
+    channel: Channel | None = None
+    happened_at: datetime | None = None
+    committed_at: datetime | None = None
 
     def elements(self) -> dict[str, str | int | date]:
         """Give the elements that are set, by name."""

@@ -48,6 +48,9 @@ class Element(StrEnum):
     BLOOD_TYPE = "blood_type"
     FAMILY_RELATION = "family_relation"
     POSTAL_CODE = "postal_code"
+    CHANNEL = "channel"
+    HAPPENED_AT = "happened_at"
+    COMMITTED_AT = "committed_at"
 
 
 class Sex(StrEnum):
@@ -64,6 +67,25 @@ class MaritalStatus(StrEnum):
     MARRIED = "MARRIED"
     DIVORCED = "DIVORCED"
     WIDOWED = "WIDOWED"
+
+
+class Channel(StrEnum):
+    """How the last change of a record came in; OUTREACH is *jemput bola*."""
+
+    OFFICE = "OFFICE"
+    OUTREACH = "OUTREACH"
+    CENTRAL = "CENTRAL"
+    UNRECOGNISED = "UNRECOGNISED"
+
+
+class RegionLevel(StrEnum):
+    """A level of the code list of regions."""
+
+    CENTRE = "CENTRE"
+    PROVINCE = "PROVINCE"
+    REGENCY = "REGENCY"
+    DISTRICT = "DISTRICT"
+    UNRECOGNISED = "UNRECOGNISED"
 
 
 class Outcome(StrEnum):

@@ -1,8 +1,9 @@
 """The second cache: records in Valkey, shared by workers, sealed.
 
-Keys are MACs of NIKs; values are encrypted with their key and schema version as associated data,
-so that whoever can write Valkey can neither read a person nor swap two. Valkey away or a seal
-broken is a miss: the cache may be lost at any time.
+Keys are MACs of NIKs; values are encrypted with their key, schema version and registry as
+associated data, so that whoever can write Valkey can neither read a person nor swap two. Valkey
+away or a seal broken is a miss: the cache may be lost at any time. NIKs without a record are not
+kept here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from padan_server.domain.freshness import Freshness
 from padan_server.domain.nik import Nik
 from padan_server.domain.person import Finding
 from padan_server.ports import Clock, Entropy, Registry
@@ -47,7 +49,10 @@ log = structlog.get_logger()
 
 
 class ValkeyCache:
-    """Decorates a registry; keeps records for `ttl_seconds` after their `as_of`."""
+    """Decorates a registry; keeps records for `ttl_seconds` after their `as_of`.
+
+    What of them may be answered, and as of when, `freshness` says.
+    """
 
     def __init__(
         self,
@@ -55,11 +60,13 @@ class ValkeyCache:
         *,
         url: str,
         key: bytes,
+        freshness: Freshness,
         clock: Clock,
         entropy: Entropy,
         ttl_seconds: float,
     ) -> None:
         self._inner = inner
+        self._freshness = freshness
         self._clock = clock
         self._entropy = entropy
         self._ttl_seconds = ttl_seconds
@@ -78,13 +85,16 @@ class ValkeyCache:
         self._set = self._valkey.register_script(_SET)
         self._to_store: dict[bytes, Finding] = {}
         self._storing: asyncio.Task[None] | None = None
+        self.hits = 0
+        self.misses = 0
 
     async def find(self, niks: Sequence[Nik], *, not_before: float) -> list[Finding]:
         """See ports.Registry."""
-        oldest = max(not_before, self._clock() - self._ttl_seconds)
         names = [self._name(nik) for nik in niks]
-        found = await self._get(names, niks, oldest)
+        found = await self._get(names, niks, not_before)
         missing = [nik for nik in niks if nik not in found]
+        self.hits += len(niks) - len(missing)
+        self.misses += len(missing)
         if missing:
             read = dict(
                 zip(missing, await self._inner.find(missing, not_before=not_before), strict=True)
@@ -107,7 +117,7 @@ class ValkeyCache:
         await self._valkey.aclose()
 
     async def _get(
-        self, names: list[bytes], niks: Sequence[Nik], oldest: float
+        self, names: list[bytes], niks: Sequence[Nik], not_before: float
     ) -> dict[Nik, Finding]:
         if self._resting():
             return {}
@@ -116,10 +126,14 @@ class ValkeyCache:
         except (RedisError, OSError, TimeoutError) as error:
             self._rest(error)
             return {}
+        read_after = self._clock() - self._ttl_seconds
         found = {}
         for name, nik, value in zip(names, niks, values, strict=True):
-            finding = self._open(name, value) if isinstance(value, bytes) else None
-            if finding is not None and finding.as_of >= oldest:
+            kept = self._open(name, value) if isinstance(value, bytes) else None
+            if kept is None or kept.as_of < read_after:
+                continue
+            finding = self._freshness.current(nik, kept)
+            if finding is not None and finding.as_of >= not_before:
                 found[nik] = finding
         return found
 
@@ -147,17 +161,20 @@ class ValkeyCache:
 
     def _sealed(self, name: bytes, finding: Finding) -> bytes:
         nonce = self._entropy(_NONCE_BYTES)
-        return nonce + self._seal.encrypt(nonce, self._encode(finding), name + SCHEMA_VERSION)
+        return nonce + self._seal.encrypt(nonce, self._encode(finding), self._context(name))
 
     def _open(self, name: bytes, value: bytes) -> Finding | None:
         try:
             opened = self._seal.decrypt(
-                value[:_NONCE_BYTES], value[_NONCE_BYTES:], name + SCHEMA_VERSION
+                value[:_NONCE_BYTES], value[_NONCE_BYTES:], self._context(name)
             )
             return self._decode(opened)
         except (InvalidTag, ValueError, msgspec.MsgspecError):
             log.warning("a cached value was altered, and is read anew")
             return None
+
+    def _context(self, name: bytes) -> bytes:
+        return name + SCHEMA_VERSION + self._freshness.registry.encode()
 
     def _name(self, nik: Nik) -> bytes:
         mac = self._names.copy()

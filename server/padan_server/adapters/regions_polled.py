@@ -1,4 +1,4 @@
-"""What is known of regions: the published code list, and the copy's watermarks as last polled."""
+"""What is known of regions: the published code list, and the copy's coverage as last polled."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 
 import structlog
 
-from padan_server.domain.coverage import Coverage
+from padan_server.domain.coverage import NOTHING_HELD, Coverage, Summary, rolled_up, summary_of
 from padan_server.domain.outcome import RegionState
-from padan_server.domain.refusal import Refusal
-from padan_server.domain.region import RegionTable, Standing
+from padan_server.domain.refusal import Reason, Refusal
+from padan_server.domain.region import COUNTRY, RegionTable, Standing
 from padan_server.ports import Clock
 
 POLL_SECONDS = 1.0
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class PolledRegions:
-    """Keeps the watermarks. A region is behind once its watermark is older than `behind_seconds`.
+    """Keeps the coverage. A region is behind once its watermark is older than `behind_seconds`.
 
     Until the first poll every region is behind: absence then proves nothing.
     """
@@ -37,12 +37,14 @@ class PolledRegions:
         clock: Clock,
     ) -> None:
         self._table = table
+        self._regencies = table.current("regency")
         self._read = read
         self._behind_seconds = behind_seconds
         self._clock = clock
         self._coverage: dict[str, Coverage] = {}
         self._listed = lru_cache(maxsize=PREFIXES_MAX)(self._look_up)
         self._states: dict[tuple[Standing, str], RegionState] = {}
+        self._summaries: dict[str, Summary] = {}
         self.polled = False
 
     def of_prefix(self, prefix: str) -> RegionState:
@@ -53,6 +55,36 @@ class PolledRegions:
             state = self._states[listed] = self._state(*listed)
         return state
 
+    @property
+    def as_of(self) -> float:
+        """The heartbeat that the copy showed with the coverage, in seconds since the epoch.
+
+        Raises Refusal REGISTRY_UNAVAILABLE while no coverage, or no heartbeat with it, was read.
+        """
+        as_of = max((coverage.as_of for coverage in self._coverage.values()), default=0.0)
+        if not as_of:
+            raise Refusal(
+                Reason.REGISTRY_UNAVAILABLE,
+                "the age of the regions' coverage is not known yet",
+                retry_after_seconds=1.0,
+            )
+        return as_of
+
+    def ages(self) -> dict[str, float]:
+        """Give the age of each centralised regency's watermark, in seconds, by its code."""
+        now = self._clock()
+        return {
+            code: now - coverage.complete_to
+            for code, coverage in self._coverage.items()
+            if coverage.complete_to is not None
+        }
+
+    def summary(self, code: str) -> Summary | None:
+        """Give the coverage of a current regency or province, or of COUNTRY; None of all else."""
+        if not self._summaries:
+            self._summaries = self._summed_up()
+        return self._summaries.get(code)
+
     async def run(self) -> None:
         """Poll, until cancelled."""
         while True:
@@ -60,13 +92,14 @@ class PolledRegions:
             await asyncio.sleep(POLL_SECONDS)
 
     async def poll(self) -> None:
-        """Read the watermarks; on failure the last ones stay, and grow old."""
+        """Read the coverage; on failure the last one stays, and grows old."""
         try:
             self._coverage = await self._read()
             self.polled = True
         except Refusal:
-            log.warning("the regions' watermarks cannot be read")
+            log.warning("the regions' coverage cannot be read")
         self._states = {}
+        self._summaries = {}
 
     def _look_up(self, prefix: str) -> tuple[Standing, str]:
         found = self._table.lookup(prefix)
@@ -74,11 +107,26 @@ class PolledRegions:
 
     def _state(self, standing: Standing, regency: str) -> RegionState:
         coverage = self._coverage.get(regency)
-        if coverage is None:
+        if coverage is None or not coverage.told:
             # Only codes that no list has claim nothing: a listed one without a watermark is behind.
             behind = not self.polled or standing is Standing.CURRENT
-        elif coverage.complete_to is None:
-            behind = True
         else:
-            behind = self._clock() - coverage.complete_to > self._behind_seconds
+            behind = self._is_behind(coverage)
         return RegionState(standing, coverage, behind)
+
+    def _is_behind(self, coverage: Coverage) -> bool:
+        if coverage.complete_to is None:
+            return True
+        return self._clock() - coverage.complete_to > self._behind_seconds
+
+    def _summed_up(self) -> dict[str, Summary]:
+        """Sum up every current regency, province, and the country."""
+        provinces: dict[str, list[Summary]] = {}
+        summaries: dict[str, Summary] = {}
+        for regency in self._regencies:
+            coverage = self._coverage.get(regency.code, NOTHING_HELD)
+            summary = summary_of(coverage, behind=self._is_behind(coverage))
+            summaries[regency.code] = summary
+            provinces.setdefault(regency.code[:2], []).append(summary)
+        rolled = {code: rolled_up(parts) for code, parts in provinces.items()}
+        return summaries | rolled | {COUNTRY: rolled_up(rolled.values())}

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from padan_server.cli import ledger, partners, registry, serving
+from padan_server.cli import ledger, outreach, partners, registry, serving
 from padan_server.config import SettingsError
 
 HELP = (
@@ -31,7 +31,7 @@ def build() -> typer.Typer:
         rich_markup_mode="markdown",
         help=HELP,
     )
-    for group in (serving, partners, ledger, registry):
+    for group in (serving, partners, ledger, registry, outreach):
         group.add_to(app)
     try:
         from padan_server.cli import demonstration

@@ -19,7 +19,7 @@ from padan_server.adapters import notary_control
 from padan_server.adapters.partner_jwk import JwkInvalid, partner_key
 from padan_server.cli.failing import fail
 from padan_server.domain.agreement import PURPOSES, Agreement, Partner, PartnerKind
-from padan_server.domain.claims import VERIFY_ELEMENTS
+from padan_server.domain.claims import LOOKUP_ELEMENTS, VERIFY_ELEMENTS
 from padan_server.domain.control import (
     Action,
     AddAgreement,
@@ -202,7 +202,11 @@ def add_agreement(
         str, typer.Option(help="Elements to verify, separated by commas; `all` for all.")
     ] = "all",
     lookup: Annotated[
-        str, typer.Option(help="Elements to look up, separated by commas; none by default.")
+        str,
+        typer.Option(
+            help="Elements to look up, separated by commas; none by default. "
+            f"Of: {', '.join(LOOKUP_ELEMENTS)}."
+        ),
     ] = "",
     budget_day: Annotated[int | None, typer.Option(min=0, help="Charged answers a day.")] = None,
     budget_month: Annotated[

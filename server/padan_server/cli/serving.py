@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.table import Column, Table
 
 from padan_server import config, logs
 from padan_server.adapters import keyring_file
+from padan_server.adapters.metrics_prometheus import DIRECTORY_VARIABLE, MetricsServer
 from padan_server.cli.failing import fail
 from padan_server.domain.ledger import LedgerError
 
@@ -27,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(serve)
     app.command(hidden=True)(worker)
     app.command(hidden=True)(notary)
-    app.command(hidden=True)(heartbeat)
+    app.command(hidden=True)(keeper)
     app.command()(healthcheck)
     app.command()(settings)
     app.command()(version)
@@ -35,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def serve() -> None:
-    """Run the service: the notary, the workers, and the registry's heartbeat if it is ours.
+    """Run the service: the notary, the workers, and the registry's keeper if its primary is ours.
 
     SIGTERM ends calls under way, records what they leave, and stops. Logs go to standard error,
     one JSON object a line.
@@ -52,15 +54,41 @@ def serve() -> None:
         "PADAN_PORT": str(holder.getsockname()[1]),
         "PADAN_NOTARY_SOCKET": given.socket,
     }
-    others = [
-        Supervised(f"worker-{n}", ["worker", str(n)], environment) for n in range(given.workers)
-    ]
-    if given.registry_url is not None:
-        others.append(Supervised("heartbeat", ["heartbeat"], environment))
     given.data_dir.mkdir(parents=True, exist_ok=True)
-    out.print(f"padan-server at {config.address(given.host, holder.getsockname()[1])}")
-    asyncio.run(supervise(Supervised("notary", ["notary"], environment), others))
+    with _metrics(given) as metrics:
+        ended: Callable[[int], None] = lambda _: None  # noqa: E731 - nothing to do
+        if metrics is not None:
+            environment[DIRECTORY_VARIABLE] = str(metrics.directory)
+            ended = metrics.forget
+        others = [
+            Supervised(f"worker-{n}", ["worker", str(n)], environment, ended=ended)
+            for n in range(given.workers)
+        ]
+        if given.registry_url is not None:
+            others.append(Supervised("keeper", ["keeper"], environment))
+        out.print(f"padan-server at {config.address(given.host, holder.getsockname()[1])}")
+        asyncio.run(supervise(Supervised("notary", ["notary"], environment), others))
     holder.close()
+
+
+@contextmanager
+def _metrics(given: config.Settings) -> Iterator[MetricsServer | None]:
+    """Serve the metrics of all workers while the block runs, if a port was given."""
+    if given.metrics_port is None:
+        yield None
+        return
+    try:
+        server = MetricsServer(
+            given.data_dir / "metrics", host=given.metrics_host, port=given.metrics_port
+        )
+    except OSError as error:
+        at = config.address(given.metrics_host, given.metrics_port)
+        fail(f"cannot serve metrics at {at}: {error.strerror}")
+    structlog.get_logger().info("metrics", port=server.port)
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 def worker(number: Annotated[int, typer.Argument(help="The worker's number.")]) -> None:
@@ -88,12 +116,12 @@ def notary() -> None:
         raise typer.Exit(1) from error
 
 
-def heartbeat() -> None:
-    """Keep the registry's heartbeat (the supervisor does this)."""
-    from padan_server.compose.heartbeat import run_heartbeat
+def keeper() -> None:
+    """Keep the registry's heartbeat and its tallies (the supervisor does this)."""
+    from padan_server.compose.keeper import run_keeper
 
-    logs.configure("heartbeat")
-    _run(run_heartbeat(config.load()))
+    logs.configure("keeper")
+    _run(run_keeper(config.load()))
 
 
 def healthcheck(

@@ -1,7 +1,8 @@
 """Agreements (PKS) as policy: what a partner may ask, why, and how often; deny by default.
 
-`authorize` is the whole policy: one pure function over a partner's state. The notary applies the
-same state at the position in the log where an entry is written.
+`authorize` is the whole policy about people: one pure function over a partner's state; what is
+about no person needs no grant (`in_standing`). The notary applies the same state at the position
+in the log where an entry is written.
 """
 
 from __future__ import annotations
@@ -108,6 +109,16 @@ def check_standing(partner: Partner | None, key_id: str, today: date) -> Agreeme
     return agreement
 
 
+def in_standing(partner: Partner | None, caller: Caller, *, today: date) -> Grant:
+    """Decide whether a caller may ask what is about no person: any partner in standing may.
+
+    Raises Refusal: KEY_UNKNOWN, PARTNER_SUSPENDED or AGREEMENT_MISSING.
+    """
+    agreement = check_standing(partner, caller.key_id, today)
+    assert partner is not None
+    return Grant(partner=partner.partner, kind=partner.kind, agreement=agreement)
+
+
 def authorize(
     partner: Partner | None,
     caller: Caller,
@@ -121,8 +132,8 @@ def authorize(
 
     Raises Refusal with the first reason that applies; ElementsNotGranted names every element.
     """
-    agreement = check_standing(partner, caller.key_id, today)
-    assert partner is not None
+    grant = in_standing(partner, caller, today=today)
+    agreement = grant.agreement
     if method not in agreement.methods:
         raise Refusal(Reason.METHOD_NOT_GRANTED, "the agreement does not grant this method")
     if purpose not in agreement.purposes:
@@ -130,4 +141,4 @@ def authorize(
     granted = agreement.verify_elements if method == "VERIFY" else agreement.lookup_elements
     if not granted.issuperset(elements):
         raise ElementsNotGranted(sorted(set(elements) - granted))
-    return Grant(partner=partner.partner, kind=partner.kind, agreement=agreement)
+    return grant

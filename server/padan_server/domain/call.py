@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Generic, TypeVar
 
 import msgspec
 
-from padan_server.domain.outcome import Judgement
+J = TypeVar("J")
+"""What a method makes of its query: a Judgement about a person, or a Listing of regions."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -20,14 +22,15 @@ class Call(msgspec.Struct, frozen=True):
     peer: str
 
 
-class Answered(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, Generic[J], frozen=True):
     """What goes back: the judgement, and what the ledger says of it.
 
-    `time` is the entry's, in microseconds since the epoch. `day_left` and `month_left` are -1 where
-    the agreement sets no limit. For a replay, `index` and `time` are the first call's.
+    `subject_token` is "" where the call was about no person. `time` is the entry's, in microseconds
+    since the epoch. `day_left` and `month_left` are -1 where the agreement sets no limit. For a
+    replay, `index` and `time` are the first call's.
     """
 
-    judgement: Judgement
+    judgement: J
     subject_token: str
     log: str
     index: int

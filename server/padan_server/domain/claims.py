@@ -36,6 +36,9 @@ LOOKUP_ELEMENTS = (
     "blood_type",
     "family_relation",
     "postal_code",
+    "channel",
+    "happened_at",
+    "committed_at",
 )
 """Elements that a lookup can name, in the order of the proto enum Element (from 1)."""
 
@@ -47,10 +50,16 @@ CLAIMS = (*VERIFY_ELEMENTS, BORN_ON_OR_BEFORE)
 
 
 class Method(StrEnum):
-    """The methods that an agreement can grant."""
+    """The methods. An agreement grants those about people; the others need no grant."""
 
     VERIFY = "VERIFY"
     LOOKUP = "LOOKUP"
+    LIST_REGIONS = "LIST_REGIONS"
+    GET_REGION = "GET_REGION"
+
+
+PERSON_METHODS = (Method.VERIFY, Method.LOOKUP)
+"""The methods about people."""
 
 
 class Consent(msgspec.Struct, frozen=True):
@@ -65,7 +74,7 @@ ClaimValue = str | int | date
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What every method asks. `request_id` is a UUIDv7 in text form."""
+    """What every method about a person asks. `request_id` is a UUIDv7 in text form."""
 
     nik: Nik
     purpose: str
@@ -93,3 +102,27 @@ class LookupQuery(Query, frozen=True, kw_only=True):
     """What does the record say in these elements?"""
 
     elements: tuple[str, ...]
+
+
+class RegionsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which regions of a level lie in `parent`? `level` is "" for the one below the parent's.
+
+    `page_token` is "" for the first page, or what the page before gave; `page_size` is 0 for as
+    many as we choose.
+    """
+
+    parent: str
+    level: str
+    include_retired: bool
+    page_size: int
+    page_token: str
+
+
+class RegionQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one region?"""
+
+    code: str
+
+
+AnyQuery = Query | RegionsQuery | RegionQuery
+"""What any method asks."""

@@ -21,7 +21,7 @@ from padan_server.domain.agreement import (
     PartnerKey,
     PartnerKind,
 )
-from padan_server.domain.claims import LOOKUP_ELEMENTS, VERIFY_ELEMENTS
+from padan_server.domain.claims import LOOKUP_ELEMENTS, PERSON_METHODS, VERIFY_ELEMENTS
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -196,7 +196,7 @@ def _is_public_jwk(text: str, algorithm: str) -> bool:
 def _check_agreement(partner: Partner, agreement: Agreement) -> None:
     for found, known, what in (
         (agreement.purposes, PURPOSES, "purpose"),
-        (agreement.methods, ("VERIFY", "LOOKUP"), "method"),
+        (agreement.methods, PERSON_METHODS, "method"),
         (agreement.verify_elements, VERIFY_ELEMENTS, "element to verify"),
         (agreement.lookup_elements, LOOKUP_ELEMENTS, "element to look up"),
     ):

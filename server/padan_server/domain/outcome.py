@@ -26,6 +26,7 @@ NOT_YET_REPLICATED = "NOT_YET_REPLICATED"
 FOUND = "FOUND"
 
 REGION_BEHIND = "REGION_BEHIND"
+OUTREACH_PENDING = "OUTREACH_PENDING"
 
 BILLABLE = frozenset({MATCHED, MISMATCHED, NOT_FOUND, DECEASED, INACTIVE, FOUND})
 """Outcomes that are charged (PP 10/2023: per access); a mismatch in a region behind is not."""
@@ -63,12 +64,17 @@ class RegionState(msgspec.Struct, frozen=True):
 
 
 def absent(finding: Finding, origin: RegionState) -> Judgement:
-    """Judge a NIK that has no record: not found, or not yet here."""
+    """Judge a NIK that has no record: not found, or not yet here.
+
+    That results of outreach teams are still to come from its region is told, and changes nothing
+    else: they are few beside the region's people.
+    """
     if origin.behind:
         return Judgement(
             NOT_YET_REPLICATED, finding.as_of, False, retry_after_seconds=RETRY_AFTER_SECONDS
         )
-    return Judgement(NOT_FOUND, finding.as_of, True, signals=_prefix_signals(origin))
+    signals = _prefix_signals(origin) + _outreach_signals(origin)
+    return Judgement(NOT_FOUND, finding.as_of, True, signals=signals)
 
 
 def verified(
@@ -151,6 +157,12 @@ def _prefix_signals(origin: RegionState) -> tuple[str, ...]:
     return ("RETIRED_PREFIX" if origin.standing is Standing.RETIRED else "UNKNOWN_PREFIX",)
 
 
+def _outreach_signals(region: RegionState) -> tuple[str, ...]:
+    if region.coverage is not None and region.coverage.outreach_pending:
+        return (OUTREACH_PENDING,)
+    return ()
+
+
 def _signals(
     nik: niks.Nik,
     record: Record,
@@ -174,6 +186,5 @@ def _signals(
         signals.append("BIRTH_DATE_TRANSPOSED")
     if residence.behind:
         signals.append(REGION_BEHIND)
-    if residence.coverage is not None and residence.coverage.outreach_pending:
-        signals.append("OUTREACH_PENDING")
+    signals.extend(_outreach_signals(residence))
     return tuple(signals)

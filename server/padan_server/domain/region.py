@@ -16,6 +16,12 @@ from types import MappingProxyType
 
 _DIGITS_OF_LEVEL = MappingProxyType({"province": 2, "regency": 4, "district": 6})
 
+LEVELS = ("centre", *_DIGITS_OF_LEVEL)
+"""From the whole country down."""
+
+COUNTRY = "ID"
+"""The code of the whole country, which the code list does not name: ISO 3166-1's."""
+
 
 @unique
 class Standing(Enum):
@@ -28,7 +34,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A province (2 digits), regency or city (4), or district (6).
+    """A province (2 digits), regency or city (4), or district (6); or COUNTRY, the centre.
 
     `first_edition` and `last_edition` name the oldest and newest edition of the code list that
     have it. `successors` are codes that took its people over: empty for a current code; shorter
@@ -48,7 +54,7 @@ class Region:
 
     @property
     def parent(self) -> str | None:
-        """The code one level up; None for a province."""
+        """The code one level up; None for a province and for the country."""
         return self.code[:-2] or None
 
 
@@ -72,12 +78,17 @@ class Lookup:
 class RegionTable:
     """All regions of all editions that were read, by code."""
 
-    __slots__ = ("_by_code", "_newest_edition")
+    __slots__ = ("_by_code", "_newest_edition", "country")
 
     def __init__(self, regions: Iterable[Region]) -> None:
-        self._by_code = {region.code: region for region in regions}
-        provinces = [row.last_edition for row in self._by_code.values() if row.level == "province"]
-        self._newest_edition = max(provinces, default="")
+        self._by_code = {each.code: each for each in sorted(regions, key=lambda each: each.code)}
+        provinces = [each for each in self._by_code.values() if each.level == "province"]
+        self._newest_edition = max((each.last_edition for each in provinces), default="")
+        first = min((each.first_edition for each in provinces), default="")
+        self.country = Region(
+            COUNTRY, "centre", "Indonesia", first, self._newest_edition, (), (), ""
+        )
+        """The whole country, as a region of its own."""
 
     @classmethod
     def parse(cls, text: str) -> RegionTable:
@@ -97,6 +108,20 @@ class RegionTable:
         """Find a region by its code of 2, 4 or 6 digits."""
         return self._by_code.get(code)
 
+    def within(self, parent: str, level: str, *, retired: bool) -> tuple[Region, ...]:
+        """List the regions of a level whose codes begin with `parent`, ordered by code.
+
+        COUNTRY holds all. Retired regions come among them if `retired` is set.
+        """
+        prefix = "" if parent == COUNTRY else parent
+        return tuple(
+            region
+            for code, region in self._by_code.items()
+            if region.level == level
+            and code.startswith(prefix)
+            and (retired or self.is_current(region))
+        )
+
     def current(self, level: str) -> tuple[Region, ...]:
         """List the regions of a level that the newest edition has, ordered by code."""
         return self._listed(level, current=True)
@@ -106,7 +131,7 @@ class RegionTable:
         return self._listed(level, current=False)
 
     def is_current(self, region: Region) -> bool:
-        """Tell whether the newest edition has this region."""
+        """Tell whether the newest edition has this region; the country is in all of them."""
         return region.last_edition == self._newest_edition
 
     def lookup(self, prefix: str) -> Lookup:
@@ -146,7 +171,7 @@ class RegionTable:
     def _listed(self, level: str, *, current: bool) -> tuple[Region, ...]:
         return tuple(
             region
-            for _, region in sorted(self._by_code.items())
+            for region in self._by_code.values()
             if region.level == level and self.is_current(region) is current
         )
 

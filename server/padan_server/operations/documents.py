@@ -179,6 +179,9 @@ def person(record: Record, elements: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
+TIMES = frozenset({"happened_at", "committed_at"})
+"""Elements that are moments: the last change's."""
+
 _REGION_DIGITS = {"province_code": 2, "regency_code": 4, "district_code": 6, "village_code": 10}
 
 
@@ -189,6 +192,9 @@ def _read(record: Record, element: str) -> str | int:
         return code[:digits] if len(code) >= digits else ""
     if element == "birth_date":
         return record.birth_date.isoformat()
+    if element in TIMES:
+        seconds: float = getattr(record, element)
+        return entry.timestamp(round(seconds * 1_000_000)) if seconds else ""
     value: str | int = getattr(record, element)
     return value
 

@@ -10,11 +10,12 @@ from padan_server.domain import entry
 from padan_server.domain.agreement import SERVICE_PARTNER, Grant
 from padan_server.domain.call import Call
 from padan_server.domain.caller import Caller
-from padan_server.domain.claims import Query
+from padan_server.domain.claims import Query, RegionQuery, RegionsQuery
 from padan_server.domain.draft import Draft, Kind
+from padan_server.domain.listing import Listing
 from padan_server.domain.outcome import NOT_YET_REPLICATED, Judgement
 from padan_server.domain.refusal import FAULTS, Reason
-from padan_server.operations import documents
+from padan_server.operations import documents, region_documents
 from padan_server.ports import Clock, Entropy, Keys
 
 _PERSONAL_CONTEXT = b"padan.v1 personal\0"
@@ -89,6 +90,50 @@ class Drafts:
             0,
         )
         return Drafted(draft, salt, subject_token)
+
+    def listing(
+        self,
+        call: Call,
+        caller: Caller,
+        grant: Grant,
+        *,
+        method: str,
+        query: RegionsQuery | RegionQuery,
+        listing: Listing,
+    ) -> Drafted:
+        """Draft an answer about regions: uncharged, about no person, and binding no request_id."""
+        draft_id = self._draft_id()
+        salt = self._entropy(entry.SALT_BYTES)
+        salted = self._entropy(entry.SALT_BYTES) + documents.personal(call, None)
+        request = region_documents.request(caller.partner, method, query)
+        told = region_documents.told(listing)
+        draft = Draft(
+            draft_id,
+            Kind.ANSWER,
+            caller.partner,
+            caller.key_id,
+            grant.agreement.version,
+            "",
+            "",
+            documents.ask(
+                call,
+                method=method,
+                key_id=caller.key_id,
+                agreement_version=grant.agreement.version,
+                query=None,
+                personal_commitment=entry.personal(salted),
+            ),
+            documents.recorded(
+                region_documents.answer(listing), entry.statement(salt, request, told)
+            ),
+            False,
+            b"",
+            b"",
+            self._keys.seal(salted, _PERSONAL_CONTEXT + draft_id),
+            "",
+            0,
+        )
+        return Drafted(draft, salt, "")
 
     def refusal(
         self,

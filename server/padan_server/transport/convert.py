@@ -22,6 +22,8 @@ from padan_server.domain.claims import (
     VerifyQuery,
 )
 from padan_server.domain.matching import Comparison
+from padan_server.domain.outcome import Judgement
+from padan_server.domain.person import Record
 from padan_server.domain.refusal import RequestInvalid
 from padan_server.operations import documents
 from padan_server.operations.lookup import GIVES_VALUES
@@ -31,6 +33,11 @@ _ELEMENT_NUMBER = {name: number for number, name in enumerate(LOOKUP_ELEMENTS, s
 _OUTCOME = {name.removeprefix("OUTCOME_"): number for name, number in pb.Outcome.items()}
 _SIGNAL = {name.removeprefix("SIGNAL_"): number for name, number in pb.Signal.items()}
 _RESULT = {name.removeprefix("FIELD_RESULT_"): number for name, number in pb.FieldResult.items()}
+CHANNEL = {
+    name.removeprefix("CHANNEL_"): number for name, number in record_pb.Channel.items() if number
+}
+"""Numbers of the channels, in the contract's order."""
+
 _RULE = {name.removeprefix("MATCH_RULE_"): number for name, number in pb.MatchRule.items()}
 
 
@@ -69,7 +76,7 @@ def lookup_query(message: Any) -> LookupQuery:
     return LookupQuery(elements=elements, **common)
 
 
-def verify_response(answered: Answered) -> bytes:
+def verify_response(answered: Answered[Judgement]) -> bytes:
     """Write the answer to a Verify, serialised.
 
     Serialised messages that follow one another merge (protobuf's encoding), so that the verdicts,
@@ -80,15 +87,25 @@ def verify_response(answered: Answered) -> bytes:
     return response.SerializeToString() + _verdicts(tuple(answered.judgement.fields.items()))
 
 
-def lookup_response(answered: Answered, elements: tuple[str, ...]) -> pb.LookupResponse:
+def lookup_response(answered: Answered[Judgement], elements: tuple[str, ...]) -> pb.LookupResponse:
     """Write the answer to a Lookup of elements."""
     response = pb.LookupResponse()
     judgement = answered.judgement
     if judgement.record is not None and judgement.outcome in GIVES_VALUES:
-        values: dict[str, Any] = documents.person(judgement.record, elements)
-        response.person.CopyFrom(record_pb.Person(**values))
+        response.person.CopyFrom(_person(judgement.record, elements))
     _write_common(response, answered)
     return response
+
+
+def _person(record: Record, elements: tuple[str, ...]) -> record_pb.Person:
+    values: dict[str, Any] = documents.person(record, elements)
+    if "channel" in values:
+        values["channel"] = CHANNEL.get(values["channel"])
+    moments = {name: getattr(record, name) for name in documents.TIMES & values.keys()}
+    person = record_pb.Person(**{n: value for n, value in values.items() if n not in moments})
+    for name, seconds in moments.items():
+        write_moment(getattr(person, name), round(seconds * 1_000_000))
+    return person
 
 
 def _common(message: Any, violations: list[tuple[str, str]]) -> dict[str, Any]:
@@ -153,30 +170,35 @@ def _verdict(name: str, comparison: Comparison) -> pb.FieldVerdict:
     )
 
 
-def _write_common(response: Any, answered: Answered) -> None:
+def _write_common(response: Any, answered: Answered[Judgement]) -> None:
     judgement = answered.judgement
     response.outcome = _OUTCOME[judgement.outcome]
     if judgement.signals:
         response.signals.extend([_SIGNAL[signal] for signal in judgement.signals])
-    _write_moment(response.as_of, round(judgement.as_of * 1_000_000))
+    write_moment(response.as_of, round(judgement.as_of * 1_000_000))
     response.billable = answered.charged
     if answered.day_left >= 0:
         response.budgets_left.day = answered.day_left
     if answered.month_left >= 0:
         response.budgets_left.month = answered.month_left
     response.subject_token = answered.subject_token
-    entry = response.entry
-    entry.log = answered.log
-    entry.index = answered.index
-    _write_moment(entry.time, answered.time)
-    entry.statement_salt = answered.statement_salt
+    write_entry(response.entry, answered)
     if judgement.retry_after_seconds:
         response.retry_after.seconds = round(judgement.retry_after_seconds)
     if answered.replayed:
         response.replayed = True
 
 
-def _write_moment(timestamp: Timestamp, microseconds: int) -> None:
+def write_entry(reference: pb.EntryReference, answered: Answered[Any]) -> None:
+    """Write where the entry of a call stands."""
+    reference.log = answered.log
+    reference.index = answered.index
+    write_moment(reference.time, answered.time)
+    reference.statement_salt = answered.statement_salt
+
+
+def write_moment(timestamp: Timestamp, microseconds: int) -> None:
+    """Write a moment, given in microseconds since the epoch."""
     seconds, rest = divmod(microseconds, 1_000_000)
     timestamp.seconds = seconds
     timestamp.nanos = rest * 1000

@@ -78,6 +78,8 @@ _PATTERNS = {
     "regency_code": "must be 4 digits",
     "district_code": "must be 6 digits",
     "village_code": "must be 10 digits",
+    "code": "must be ID, or 2, 4 or 6 digits",
+    "parent": "must be ID, or 2, 4 or 6 digits",
 }
 """What the contract's patterns mean; all others keep control and formatting characters out."""
 

@@ -73,13 +73,13 @@ class Server:
         """Begin to serve; the server as a whole is alive from here on."""
         await self._server.start()
         await self._health.set("", HealthCheckResponse.SERVING)
-        await self.tell_health(serving=False)
-
-    async def tell_health(self, *, serving: bool) -> None:
-        """Tell whether the services can answer."""
-        status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
         for service in self._services:
-            await self._health.set(service, status)
+            await self.tell_health(service, serving=False)
+
+    async def tell_health(self, service: str, *, serving: bool) -> None:
+        """Tell whether a service can answer."""
+        status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
+        await self._health.set(service, status)
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Take no new calls, and give those under way time to end."""

@@ -35,6 +35,7 @@ CODES = {
     Reason.BUDGET_SPENT: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
     Reason.TOO_STALE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.REGION_UNKNOWN: grpc.StatusCode.NOT_FOUND,
     Reason.REGISTRY_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.LEDGER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.POLICY_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,

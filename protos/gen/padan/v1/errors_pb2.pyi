@@ -68,6 +68,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TOO_STALE: _ErrorReason.ValueType  # 40
     """FAILED_PRECONDITION. The registry copy is older than the request's max_staleness."""
+    ERROR_REASON_REGION_UNKNOWN: _ErrorReason.ValueType  # 41
+    """NOT_FOUND. No edition of the code list has a region of this code."""
     ERROR_REASON_REGISTRY_UNAVAILABLE: _ErrorReason.ValueType  # 50
     """UNAVAILABLE. The registry copy cannot be read. Try again with the same request_id."""
     ERROR_REASON_LEDGER_UNAVAILABLE: _ErrorReason.ValueType  # 51
@@ -139,6 +141,8 @@ future. Such an id is never charged. Whether it was charged earlier is told by t
 """
 ERROR_REASON_TOO_STALE: ErrorReason.ValueType  # 40
 """FAILED_PRECONDITION. The registry copy is older than the request's max_staleness."""
+ERROR_REASON_REGION_UNKNOWN: ErrorReason.ValueType  # 41
+"""NOT_FOUND. No edition of the code list has a region of this code."""
 ERROR_REASON_REGISTRY_UNAVAILABLE: ErrorReason.ValueType  # 50
 """UNAVAILABLE. The registry copy cannot be read. Try again with the same request_id."""
 ERROR_REASON_LEDGER_UNAVAILABLE: ErrorReason.ValueType  # 51

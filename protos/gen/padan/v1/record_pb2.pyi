@@ -5,6 +5,7 @@ The public contract of Padan, version 1."""
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -67,6 +68,12 @@ class _ElementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Element.Value
     """Relation to the head of the family (STAT_HBKEL)."""
     ELEMENT_POSTAL_CODE: _Element.ValueType  # 21
     """Postal code (KODE_POS)."""
+    ELEMENT_CHANNEL: _Element.ValueType  # 22
+    """How the last change of the record came in."""
+    ELEMENT_HAPPENED_AT: _Element.ValueType  # 23
+    """When the last change happened in the field."""
+    ELEMENT_COMMITTED_AT: _Element.ValueType  # 24
+    """When the registry took the last change (TGL_UBAH)."""
 
 class Element(_Element, metaclass=_ElementEnumTypeWrapper):
     """An element of a person's record: what a claim is about, what an agreement grants, and what a
@@ -117,7 +124,41 @@ ELEMENT_FAMILY_RELATION: Element.ValueType  # 20
 """Relation to the head of the family (STAT_HBKEL)."""
 ELEMENT_POSTAL_CODE: Element.ValueType  # 21
 """Postal code (KODE_POS)."""
+ELEMENT_CHANNEL: Element.ValueType  # 22
+"""How the last change of the record came in."""
+ELEMENT_HAPPENED_AT: Element.ValueType  # 23
+"""When the last change happened in the field."""
+ELEMENT_COMMITTED_AT: Element.ValueType  # 24
+"""When the registry took the last change (TGL_UBAH)."""
 Global___Element: _TypeAlias = Element  # noqa: Y015
+
+class _Channel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Channel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANNEL_UNSPECIFIED: _Channel.ValueType  # 0
+    """Not on record."""
+    CHANNEL_OFFICE: _Channel.ValueType  # 1
+    """At an office of the regency (Dinas)."""
+    CHANNEL_OUTREACH: _Channel.ValueType  # 2
+    """By an outreach team (jemput bola): recorded in the field, and entered later, often in batches."""
+    CHANNEL_CENTRAL: _Channel.ValueType  # 3
+    """By the central registry itself."""
+
+class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
+    """How an event came into the registry."""
+
+CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
+"""Not on record."""
+CHANNEL_OFFICE: Channel.ValueType  # 1
+"""At an office of the regency (Dinas)."""
+CHANNEL_OUTREACH: Channel.ValueType  # 2
+"""By an outreach team (jemput bola): recorded in the field, and entered later, often in batches."""
+CHANNEL_CENTRAL: Channel.ValueType  # 3
+"""By the central registry itself."""
+Global___Channel: _TypeAlias = Channel  # noqa: Y015
 
 class _Sex:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -355,6 +396,9 @@ class Person(_message.Message):
     BLOOD_TYPE_FIELD_NUMBER: _builtins.int
     FAMILY_RELATION_FIELD_NUMBER: _builtins.int
     POSTAL_CODE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    COMMITTED_AT_FIELD_NUMBER: _builtins.int
     full_name: _builtins.str
     """Full name."""
     birth_place: _builtins.str
@@ -397,6 +441,16 @@ class Person(_message.Message):
     """Relation to the head of the family: SIAK code 1 to 11."""
     postal_code: _builtins.str
     """Postal code: 5 digits."""
+    channel: Global___Channel.ValueType
+    """How the last change of the record came in."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """When the last change happened in the field; by an outreach team often days before the next."""
+
+    @_builtins.property
+    def committed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the registry took the last change."""
+
     def __init__(
         self,
         *,
@@ -421,10 +475,13 @@ class Person(_message.Message):
         blood_type: _builtins.int | None = ...,
         family_relation: _builtins.int | None = ...,
         postal_code: _builtins.str | None = ...,
+        channel: Global___Channel.ValueType | None = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+        committed_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_birth_date", b"_birth_date", "_birth_place", b"_birth_place", "_blood_type", b"_blood_type", "_district_code", b"_district_code", "_education", b"_education", "_family_card_number", b"_family_card_number", "_family_relation", b"_family_relation", "_father_name", b"_father_name", "_full_name", b"_full_name", "_marital_status", b"_marital_status", "_mother_name", b"_mother_name", "_occupation", b"_occupation", "_postal_code", b"_postal_code", "_province_code", b"_province_code", "_regency_code", b"_regency_code", "_religion", b"_religion", "_rt", b"_rt", "_rw", b"_rw", "_sex", b"_sex", "_village_code", b"_village_code", "address", b"address", "birth_date", b"birth_date", "birth_place", b"birth_place", "blood_type", b"blood_type", "district_code", b"district_code", "education", b"education", "family_card_number", b"family_card_number", "family_relation", b"family_relation", "father_name", b"father_name", "full_name", b"full_name", "marital_status", b"marital_status", "mother_name", b"mother_name", "occupation", b"occupation", "postal_code", b"postal_code", "province_code", b"province_code", "regency_code", b"regency_code", "religion", b"religion", "rt", b"rt", "rw", b"rw", "sex", b"sex", "village_code", b"village_code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_birth_date", b"_birth_date", "_birth_place", b"_birth_place", "_blood_type", b"_blood_type", "_channel", b"_channel", "_district_code", b"_district_code", "_education", b"_education", "_family_card_number", b"_family_card_number", "_family_relation", b"_family_relation", "_father_name", b"_father_name", "_full_name", b"_full_name", "_marital_status", b"_marital_status", "_mother_name", b"_mother_name", "_occupation", b"_occupation", "_postal_code", b"_postal_code", "_province_code", b"_province_code", "_regency_code", b"_regency_code", "_religion", b"_religion", "_rt", b"_rt", "_rw", b"_rw", "_sex", b"_sex", "_village_code", b"_village_code", "address", b"address", "birth_date", b"birth_date", "birth_place", b"birth_place", "blood_type", b"blood_type", "channel", b"channel", "committed_at", b"committed_at", "district_code", b"district_code", "education", b"education", "family_card_number", b"family_card_number", "family_relation", b"family_relation", "father_name", b"father_name", "full_name", b"full_name", "happened_at", b"happened_at", "marital_status", b"marital_status", "mother_name", b"mother_name", "occupation", b"occupation", "postal_code", b"postal_code", "province_code", b"province_code", "regency_code", b"regency_code", "religion", b"religion", "rt", b"rt", "rw", b"rw", "sex", b"sex", "village_code", b"village_code"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_birth_date", b"_birth_date", "_birth_place", b"_birth_place", "_blood_type", b"_blood_type", "_district_code", b"_district_code", "_education", b"_education", "_family_card_number", b"_family_card_number", "_family_relation", b"_family_relation", "_father_name", b"_father_name", "_full_name", b"_full_name", "_marital_status", b"_marital_status", "_mother_name", b"_mother_name", "_occupation", b"_occupation", "_postal_code", b"_postal_code", "_province_code", b"_province_code", "_regency_code", b"_regency_code", "_religion", b"_religion", "_rt", b"_rt", "_rw", b"_rw", "_sex", b"_sex", "_village_code", b"_village_code", "address", b"address", "birth_date", b"birth_date", "birth_place", b"birth_place", "blood_type", b"blood_type", "district_code", b"district_code", "education", b"education", "family_card_number", b"family_card_number", "family_relation", b"family_relation", "father_name", b"father_name", "full_name", b"full_name", "marital_status", b"marital_status", "mother_name", b"mother_name", "occupation", b"occupation", "postal_code", b"postal_code", "province_code", b"province_code", "regency_code", b"regency_code", "religion", b"religion", "rt", b"rt", "rw", b"rw", "sex", b"sex", "village_code", b"village_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_birth_date", b"_birth_date", "_birth_place", b"_birth_place", "_blood_type", b"_blood_type", "_channel", b"_channel", "_district_code", b"_district_code", "_education", b"_education", "_family_card_number", b"_family_card_number", "_family_relation", b"_family_relation", "_father_name", b"_father_name", "_full_name", b"_full_name", "_marital_status", b"_marital_status", "_mother_name", b"_mother_name", "_occupation", b"_occupation", "_postal_code", b"_postal_code", "_province_code", b"_province_code", "_regency_code", b"_regency_code", "_religion", b"_religion", "_rt", b"_rt", "_rw", b"_rw", "_sex", b"_sex", "_village_code", b"_village_code", "address", b"address", "birth_date", b"birth_date", "birth_place", b"birth_place", "blood_type", b"blood_type", "channel", b"channel", "committed_at", b"committed_at", "district_code", b"district_code", "education", b"education", "family_card_number", b"family_card_number", "family_relation", b"family_relation", "father_name", b"father_name", "full_name", b"full_name", "happened_at", b"happened_at", "marital_status", b"marital_status", "mother_name", b"mother_name", "occupation", b"occupation", "postal_code", b"postal_code", "province_code", b"province_code", "regency_code", b"regency_code", "religion", b"religion", "rt", b"rt", "rw", b"rw", "sex", b"sex", "village_code", b"village_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
@@ -434,6 +491,8 @@ class Person(_message.Message):
     _WhichOneofArgType__birth_place: _TypeAlias = _typing.Literal["_birth_place", b"_birth_place"]  # noqa: Y015
     _WhichOneofReturnType__blood_type: _TypeAlias = _typing.Literal["blood_type"]  # noqa: Y015
     _WhichOneofArgType__blood_type: _TypeAlias = _typing.Literal["_blood_type", b"_blood_type"]  # noqa: Y015
+    _WhichOneofReturnType__channel: _TypeAlias = _typing.Literal["channel"]  # noqa: Y015
+    _WhichOneofArgType__channel: _TypeAlias = _typing.Literal["_channel", b"_channel"]  # noqa: Y015
     _WhichOneofReturnType__district_code: _TypeAlias = _typing.Literal["district_code"]  # noqa: Y015
     _WhichOneofArgType__district_code: _TypeAlias = _typing.Literal["_district_code", b"_district_code"]  # noqa: Y015
     _WhichOneofReturnType__education: _TypeAlias = _typing.Literal["education"]  # noqa: Y015
@@ -476,6 +535,8 @@ class Person(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__birth_place) -> _WhichOneofReturnType__birth_place | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__blood_type) -> _WhichOneofReturnType__blood_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__channel) -> _WhichOneofReturnType__channel | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__district_code) -> _WhichOneofReturnType__district_code | None: ...
     @_typing.overload

@@ -220,12 +220,15 @@ class _SignalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Signal.ValueTy
     not charged, also where this signal is not told.
     """
     SIGNAL_OUTREACH_PENDING: _Signal.ValueType  # 7
-    """An outreach batch of the record's region was announced and has not arrived."""
+    """An outreach batch (jemput bola) was announced and has not arrived: of the region where the person
+    lives, so that the record may change soon; or, with NOT_FOUND, of the region that the NIK names, so
+    that the person may be recorded soon.
+    """
 
 class Signal(_Signal, metaclass=_SignalEnumTypeWrapper):
     """Something that the caller should know beside the outcome. To private users, what depends on the
-    record is told only where the full name or the birth date matched; RETIRED_PREFIX and
-    UNKNOWN_PREFIX depend on the NIK alone.
+    record is told only where the full name or the birth date matched; RETIRED_PREFIX, UNKNOWN_PREFIX,
+    and OUTREACH_PENDING beside NOT_FOUND depend on the NIK alone.
     """
 
 SIGNAL_UNSPECIFIED: Signal.ValueType  # 0
@@ -247,7 +250,10 @@ SIGNAL_REGION_BEHIND: Signal.ValueType  # 6
 not charged, also where this signal is not told.
 """
 SIGNAL_OUTREACH_PENDING: Signal.ValueType  # 7
-"""An outreach batch of the record's region was announced and has not arrived."""
+"""An outreach batch (jemput bola) was announced and has not arrived: of the region where the person
+lives, so that the record may change soon; or, with NOT_FOUND, of the region that the NIK names, so
+that the person may be recorded soon.
+"""
 Global___Signal: _TypeAlias = Signal  # noqa: Y015
 
 @_typing.final
