@@ -13,10 +13,10 @@ INPUTS := requirements/bootstrap.txt requirements/dev.txt $(DISTRIBUTIONS:=/pypr
 INSTALLED := $(VENV)/installed-$(shell cat $(INPUTS) 2>/dev/null | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench chaos protos lock format clean
+.PHONY: help install demo test check bench bench-scale chaos protos lock format clean
 
 help: ## Lists these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Makes .venv with the locked requirements and this repository's packages.
 
@@ -47,8 +47,12 @@ check: $(INSTALLED) ## Lints, types, floors, contract, locks and Dockerfile.
 	@$(BIN)/python scripts/locks.py check
 	@$(BIN)/hadolint Dockerfile
 
-bench: $(INSTALLED) ## Measures Padan beside a bare gRPC echo and prints the ratios.
+bench: $(INSTALLED) ## Measures Padan beside a bare gRPC echo, then how fresh its answers are.
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.registry
+
+bench-scale: $(INSTALLED) ## Measures calls at 100,000 to 10 million people: 25 GB, half an hour.
+	@$(BIN)/python -m benchmarks.scale
 
 chaos: $(INSTALLED) ## Kills workers and notaries for PADAN_CHAOS_SECONDS and checks the ledger.
 	@PADAN_CHAOS_SECONDS=$(PADAN_CHAOS_SECONDS) $(BIN)/python -m pytest -q --timeout=0 tests/chaos

@@ -9,25 +9,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
-from rich.console import Console
-
 from benchmarks import machine, people, report
-from benchmarks.cores import Cores, CoresError, require_pinned
+from benchmarks.command import ending, out, progress, working_directory
+from benchmarks.cores import Cores, require_pinned
 from benchmarks.figures import Measurement, summarise
-from benchmarks.ledger import LedgerError, require_recorded
+from benchmarks.ledger import require_recorded
 from benchmarks.load import Result
-from benchmarks.measure import MeasurementError, Plan, Row, job_of, measure
+from benchmarks.measure import Plan, Row, job_of, measure
 from benchmarks.report import COLD, ECHO, MIXED, WARM
 from benchmarks.subject import Padan, Subject, echo, padan
 from padan.v1.verification_pb2 import VerifyResponse
-from padan_server.demo.installation import InstallationError
-from padan_server.embedded.account import EmbeddedServersError
 
 ROWS = (Row(ECHO), Row(WARM), Row(MIXED, cold_every=5), Row(COLD, cold_every=1))
 
@@ -36,18 +32,12 @@ WARM_PEOPLE = 10_000
 WARM_UP_SECONDS = 1.0
 FIRST_SECONDS = 0.5
 SECONDS_MAX = 45.0
-"""Warm records are sent once before the interval, and a worker keeps them for 60 s."""
+"""All requests of an interval are made before it, and held in memory."""
 
 PROFILE_SECONDS = 20.0
 PROFILER_STOP_SECONDS_MAX = 60
 PROFILE_RATE = 200
 PROFILE_LINES = 60
-
-WIDTH_MIN = 120
-
-out = Console(highlight=False)
-out.width = max(out.width, WIDTH_MIN)
-progress = Console(stderr=True, highlight=False)
 
 
 def options() -> argparse.Namespace:
@@ -142,34 +132,24 @@ def _ended(sampling: subprocess.Popen[bytes]) -> None:
 def main() -> None:
     """Run the benchmark; an error of a known kind is one line and exit code 1."""
     given = options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    try:
+    with ending(), working_directory() as directory, ExitStack() as stack:
         placed = Cores.of_machine()
         os.sched_setaffinity(0, placed.rest)
-        with _directory() as directory, ExitStack() as stack:
-            measured = stack.enter_context(
-                padan(
-                    directory,
-                    people=given.people,
-                    use_tls=given.tls,
-                    placed=placed,
-                    tell=progress.print,
-                )
+        measured = stack.enter_context(
+            padan(
+                directory,
+                people=given.people,
+                use_tls=given.tls,
+                placed=placed,
+                tell=progress.print,
             )
-            _bench(given, directory, measured, placed)
-    except (
-        *(CoresError, EmbeddedServersError, InstallationError, LedgerError, MeasurementError),
-        *(OSError, psycopg.Error),
-    ) as error:
-        progress.print(f"[red]error[/red] {type(error).__name__}: {error}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+        )
+        _bench(given, directory, measured, placed)
 
 
 def _bench(given: argparse.Namespace, directory: Path, measured: Padan, placed: Cores) -> None:
     durable = measured.ledger.required_settings()
-    questions = people.read_registry(measured.registry_url)
+    questions = people.read_registry(measured.replica_url)
     people_file = directory / "questions"
     people.write(people_file, questions)
     plan = Plan(
@@ -248,27 +228,6 @@ def _profile(bench: Bench, row: Row) -> None:
     report.show_profile(out, stacks, worker_us=measurement.worker_us, lines=PROFILE_LINES)
     out.print(f"{measurement.per_second:,.0f} calls/s while sampled; collapsed stacks, for")
     out.print(f"speedscope or a flame graph: {stacks}", soft_wrap=True)
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    """Give a directory on a disk: PADAN_BENCH_DIR, which is kept, or one that is removed."""
-    kept = os.environ.get("PADAN_BENCH_DIR")
-    if kept:
-        directory = Path(kept)
-        directory.mkdir(parents=True, exist_ok=True)
-        yield directory
-        return
-    # /tmp is often memory, where a flush costs nothing.
-    made = tempfile.mkdtemp(prefix="padan-bench-", dir="/var/tmp" if _has_var_tmp() else None)
-    try:
-        yield Path(made)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def _has_var_tmp() -> bool:
-    return os.access("/var/tmp", os.W_OK)
 
 
 if __name__ == "__main__":

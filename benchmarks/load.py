@@ -7,43 +7,29 @@ MEASURED and then one Result. Requests are made before the interval, answers are
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import secrets
-import ssl
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import msgspec
 import uvloop
 
 from benchmarks import people
+from benchmarks.calls import Caller, caller, messages, undisturbed
+from benchmarks.children import READY
 from benchmarks.figures import percentile
-from benchmarks.http2 import Connection, Exchange, ProtocolError, message_of
+from benchmarks.http2 import Exchange, ProtocolError
 from benchmarks.people import Question
-from padan.v1 import verification_pb2 as pb
 
-READY = "ready"
 MEASURED = "measured"
 
-PATH = "/padan.v1.VerificationService/Verify"
-DEADLINE_SECONDS = 5
-"""The deadline that calls tell the server, as a client of ours does."""
-
-CONNECT_SECONDS_MAX = 10.0
 PRIME_SECONDS_MAX = 60.0
-DRAIN_SECONDS_MAX = 30.0
-"""How long after the interval an answer under way may take."""
-
 CHUNK_CALLS = 4_000
 """Requests made at a time for the warm-up, whose rate is not known yet."""
 
 HEADROOM = 2.0
 """Requests made for the interval, as a multiple of what the warm-up's rate would need."""
-
-FAULTS_SHOWN = 5
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -120,81 +106,38 @@ class Source:
         self._turn += asked
 
 
-class Tally:
-    """What came of all exchanges so far, each answer checked against its question."""
-
-    def __init__(self, *, echo: bytes | None) -> None:
-        self._echo = echo
-        self.answered = 0
-        self.billable = 0
-        self.sample = b""
-        self.faults: Counter[str] = Counter()
-
-    def add(self, exchange: Exchange, questions: list[Question]) -> None:
-        """Check an exchange of these questions."""
-        self.faults.update({f"call failed: {why}": n for why, n in exchange.failures.items()})
-        check = self._check_answer if self._echo is None else self._check_echo
-        for number in range(exchange.begun):
-            if exchange.ended[number]:
-                self.answered += 1
-                check(message_of(exchange.answers[number]), questions[number])
-            elif number not in exchange.failed:
-                self.faults["call without an end"] += 1
-
-    def _check_echo(self, message: bytes | None, _: Question) -> None:
-        if message != self._echo:
-            self.faults["another answer than the echo's"] += 1
-
-    def _check_answer(self, message: bytes | None, question: Question) -> None:
-        if message is None:
-            self.faults["an answer is not one message"] += 1
-            return
-        answer = pb.VerifyResponse.FromString(message)
-        if answer.outcome != question.outcome:
-            told, right = pb.Outcome.Name(answer.outcome), pb.Outcome.Name(_outcome(question))
-            self.faults[f"{told} where {right} is right"] += 1
-        if answer.replayed or not answer.entry.statement_salt:
-            self.faults["an answer is a replay, or names no entry"] += 1
-        self.billable += answer.billable
-        if answer.outcome == pb.OUTCOME_MATCHED:
-            self.sample = message
-
-
 class Generator:
     """Runs a job over open connections, once."""
 
-    def __init__(self, job: Job, connections: list[Connection]) -> None:
+    def __init__(self, job: Job, caller: Caller) -> None:
         questions = people.read(Path(job.people))
         self._job = job
-        self._connections = connections
+        self._caller = caller
         self._warm = questions[slice(*job.warm)]
         self._source = Source(
             warm=self._warm, cold=questions[slice(*job.cold)], cold_every=job.cold_every
         )
-        self._tally = Tally(echo=job.echo)
 
     async def run(self) -> Result:
         """Prime, warm up, tell that all is ready, measure, check."""
         seconds = self._job.seconds
         if self._warm:
-            exchange = await self._exchange(_calls(self._warm), PRIME_SECONDS_MAX)
-            self._tally.add(exchange, self._warm)
+            exchange = await self._exchange(messages(self._warm), PRIME_SECONDS_MAX)
+            self._caller.tally.add(exchange, self._warm)
         rate = await self._warm_up()
         questions = self._source.peek(CHUNK_CALLS + int(rate * seconds * HEADROOM))
-        calls = _calls(questions)
-        gc.collect()
-        gc.disable()
-        print(READY, flush=True)
-        if not await asyncio.to_thread(sys.stdin.readline):
-            raise ProtocolError("the parent is gone")
-        cpu_before = time.process_time()
-        exchange = await self._exchange(calls, seconds)
-        cpu_seconds = time.process_time() - cpu_before
-        print(MEASURED, flush=True)
-        gc.enable()
+        calls = messages(questions)
+        with undisturbed():
+            print(READY, flush=True)
+            if not await asyncio.to_thread(sys.stdin.readline):
+                raise ProtocolError("the parent is gone")
+            cpu_before = time.process_time()
+            exchange = await self._exchange(calls, seconds)
+            cpu_seconds = time.process_time() - cpu_before
+            print(MEASURED, flush=True)
         self._settle(exchange, questions)
         if exchange.exhausted:
-            self._tally.faults["the people, or the requests made ready, ran out"] += 1
+            self._caller.tally.faults["the people, or the requests made ready, ran out"] += 1
         return self._result(exchange, cpu_seconds)
 
     async def _warm_up(self) -> float:
@@ -203,7 +146,7 @@ class Generator:
         answered = 0
         while (left := begun + self._job.warm_up_seconds - time.perf_counter()) > 0:
             questions = self._source.peek(CHUNK_CALLS)
-            exchange = await self._exchange(_calls(questions), left)
+            exchange = await self._exchange(messages(questions), left)
             self._settle(exchange, questions)
             answered += exchange.begun
             if not questions:
@@ -211,17 +154,12 @@ class Generator:
         return answered / (time.perf_counter() - begun)
 
     async def _exchange(self, calls: list[bytes], seconds: float) -> Exchange:
-        """Begin calls until time is up or all are begun, and wait for those under way."""
-        exchange = Exchange(calls, deadline=time.perf_counter() + seconds)
-        async with asyncio.timeout(seconds + DRAIN_SECONDS_MAX):
-            ends = [each.run(exchange, in_flight=self._job.streams) for each in self._connections]
-            for end in ends:
-                await end
-        return exchange
+        in_flight = self._job.streams * self._job.connections
+        return await self._caller.exchange(calls, in_flight=in_flight, seconds=seconds)
 
     def _settle(self, exchange: Exchange, questions: list[Question]) -> None:
         self._source.advance(exchange.begun)
-        self._tally.add(exchange, questions)
+        self._caller.tally.add(exchange, questions)
 
     def _result(self, exchange: Exchange, cpu_seconds: float) -> Result:
         latencies = sorted(
@@ -229,7 +167,7 @@ class Generator:
             for started, ended in zip(exchange.started, exchange.ended, strict=True)
             if 0 < ended <= exchange.deadline
         )
-        tally = self._tally
+        tally = self._caller.tally
         return Result(
             answered_in_interval=len(latencies),
             p50_ms=1_000 * percentile(latencies, 50),
@@ -238,62 +176,21 @@ class Generator:
             answered=tally.answered,
             billable=tally.billable,
             cold_used=self._source.cold_used,
-            faults=[
-                f"{count} x {fault}" for fault, count in tally.faults.most_common(FAULTS_SHOWN)
-            ],
+            faults=tally.told_faults,
             sample=tally.sample,
         )
 
 
 async def perform(job: Job) -> Result:
     """Connect, run a job, disconnect. Raises OSError, ProtocolError or TimeoutError."""
-    connections: list[Connection] = []
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS_MAX):
-            for _ in range(job.connections):
-                connections.append(await _connect(job))
-        return await Generator(job, connections).run()
-    finally:
-        for connection in connections:
-            connection.close()
-
-
-async def _connect(job: Job) -> Connection:
-    host, _, port = job.target.rpartition(":")
-    tls = None
-    if job.certificate is not None:
-        tls = ssl.create_default_context(cafile=job.certificate)
-        tls.set_alpn_protocols(["h2"])
-    headers = [
-        (":method", "POST"),
-        (":scheme", "https" if tls else "http"),
-        (":path", PATH),
-        (":authority", job.target),
-        ("te", "trailers"),
-        ("content-type", "application/grpc"),
-        ("user-agent", "padan-benchmarks"),
-        ("grpc-accept-encoding", "identity"),
-        ("grpc-timeout", f"{DEADLINE_SECONDS}S"),
-        ("authorization", f"Bearer {job.token}"),
-    ]
-    _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(headers), host, int(port), ssl=tls
-    )
-    return connection
-
-
-def _calls(questions: list[Question]) -> list[bytes]:
-    """Make the calls' messages, each under a new request id."""
-    now = time.time_ns() // 1_000_000
-    randomness = secrets.token_bytes(10 * len(questions))
-    return [
-        people.call(question, unix_milliseconds=now, randomness=randomness[10 * n : 10 * (n + 1)])
-        for n, question in enumerate(questions)
-    ]
-
-
-def _outcome(question: Question) -> pb.Outcome.ValueType:
-    return pb.Outcome.ValueType(question.outcome)
+    async with caller(
+        job.target,
+        certificate=job.certificate,
+        token=job.token,
+        connections=job.connections,
+        echo=job.echo,
+    ) as connected:
+        return await Generator(job, connected).run()
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -25,14 +25,20 @@ MISMATCH_EVERY = 10
 
 SEED = 20_250_101
 
+SAMPLE_MARGIN = 1.05
+"""A sample has about as many people as were asked for: rather too many."""
+
 _HEAD = Struct(">BH")
 _REQUEST_ID_TAG = bytes([pb.VerifyRequest.REQUEST_ID_FIELD_NUMBER << 3 | 2, 36])
 """The field's key and length on the wire: fields may stand in any order, so it goes last."""
 
-_SELECT = """
-    SELECT nik, full_name, birth_place, birth_date, mother_name, life_status, record_status
-    FROM person ORDER BY nik
-"""
+_COLUMNS: LiteralString = (
+    "nik, full_name, birth_place, birth_date, mother_name, life_status, record_status"
+)
+_EVERYONE: LiteralString = f"SELECT {_COLUMNS} FROM person ORDER BY nik"
+_SAMPLE: LiteralString = (
+    f"SELECT {_COLUMNS} FROM person TABLESAMPLE BERNOULLI (%s) REPEATABLE (1) ORDER BY nik"
+)
 _DECEASED, _INACTIVE, _DUPLICATE = 2, 2, 3
 
 
@@ -46,10 +52,28 @@ class Question:
 
 def read_registry(url: str) -> list[Question]:
     """Ask about everyone in a registry, in an order that looks random and is always the same."""
+    return _read(url, _EVERYONE)
+
+
+def read_sample(url: str, *, count: int, people: int) -> list[Question]:
+    """Ask about so many of a registry's people, in such an order, spread over the whole table.
+
+    `people` is how many there are. A few may be missing from `count`: the sample is a random one.
+    """
+    percent = min(100.0, 100 * SAMPLE_MARGIN * count / people)
+    return _read(url, _SAMPLE, percent)[:count]
+
+
+def _read(url: str, query: LiteralString, *parameters: float) -> list[Question]:
     with psycopg.connect(url) as connection:
-        rows = connection.execute(_SELECT).fetchall()
+        rows = connection.execute(query, parameters).fetchall()
     random.Random(SEED).shuffle(rows)
     return [question(number, *row) for number, row in enumerate(rows)]
+
+
+def nik_of(asked: Question) -> str:
+    """Give the NIK that a question is about."""
+    return pb.VerifyRequest.FromString(asked.message).nik
 
 
 def question(

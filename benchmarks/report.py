@@ -89,6 +89,15 @@ def write(document: Mapping[str, Any], path: Path = LATEST) -> None:
     partial.replace(path)
 
 
+def join(figures: Mapping[str, Any], path: Path = LATEST) -> None:
+    """Write figures beside those that a document has already."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        found = {}
+    write({**found, **figures}, path)
+
+
 def show_profile(out: Console, stacks: Path, *, worker_us: float, lines: int) -> None:
     """Print where the event loop's time in a file of collapsed stacks went, by function.
 

@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from cryptography import x509
@@ -33,8 +34,12 @@ from padan_server.demo.show import POLLED_SECONDS
 BUDGET = 1_000_000_000
 """Never spent, but counted: an agreement without a budget would spare the ledger that work."""
 
-STREAMED_SECONDS_MAX = 60.0
+STREAMED_SECONDS_MAX = 600.0
+"""A standby replays ten million people for minutes."""
+
 ECHO_STOP_SECONDS_MAX = 10.0
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Padan:
     key: PartnerKey
     ledger: Ledger
     registry_url: str
+    """Of the primary."""
+    replica_url: str
     versions: dict[str, str]
 
     def require_steady(self, core: int) -> None:
@@ -85,32 +92,56 @@ def padan(
 
     The caller's own cores are the ones that everything but the worker gets.
     """
-    installation = Installation(directory, tell=tell)
     tls = make_tls(directory) if use_tls else None
-    settings = {"PADAN_WORKERS": "1"}
-    if tls is not None:
-        settings["PADAN_INSECURE"] = "false"
-        settings["PADAN_TLS_CERTIFICATE_FILE"] = str(tls.certificate)
-        settings["PADAN_TLS_KEY_FILE"] = str(tls.key)
+    with (
+        installed(directory, people=people, tell=tell) as installation,
+        serving(installation, placed=placed, tls=tls) as measured,
+    ):
+        yield measured
+
+
+@contextmanager
+def installed(
+    directory: Path,
+    *,
+    people: int,
+    tell: Tell,
+    postgres_settings: Mapping[str, str] = _NONE,
+) -> Iterator[Installation]:
+    """Run the servers of an installation with so many people, all of them on the standby."""
+    installation = Installation(directory, tell=tell, postgres_settings=postgres_settings)
     try:
         installation.servers.stop()  # a kept directory's Valkey would know the cold people
         installation.prepare(people=people)
         _wait_until_streamed(installation)
-        with installation.serving(port=0, settings=settings) as serving:
-            supervisor = serving.process.pid
-            worker = _worker(supervisor)
-            cores.pin(worker, placed.worker)
-            processes = (supervisor, *installation.servers.pids.values())
-            yield Padan(
-                subject=Subject(serving.target, tls, worker, processes),
-                supervisor=supervisor,
-                key=_register(installation),
-                ledger=Ledger(installation.servers.ledger_url),
-                registry_url=installation.servers.replica_url,
-                versions=installation.servers.versions,
-            )
+        yield installation
     finally:
         installation.servers.stop()
+
+
+@contextmanager
+def serving(
+    installation: Installation,
+    *,
+    placed: Cores,
+    tls: Tls | None = None,
+    settings: Mapping[str, str] = _NONE,
+) -> Iterator[Padan]:
+    """Run the service of an installation, with one worker and settings of its own."""
+    servers = installation.servers
+    with installation.serving(port=0, settings=_settings(tls) | dict(settings)) as service:
+        supervisor = service.process.pid
+        worker = _worker(supervisor)
+        cores.pin(worker, placed.worker)
+        yield Padan(
+            subject=Subject(service.target, tls, worker, (supervisor, *servers.pids.values())),
+            supervisor=supervisor,
+            key=_register(installation),
+            ledger=Ledger(servers.ledger_url),
+            registry_url=servers.registry_url,
+            replica_url=servers.replica_url,
+            versions=servers.versions,
+        )
 
 
 @contextmanager
@@ -171,6 +202,15 @@ def make_tls(directory: Path) -> Tls:
         )
     )
     return tls
+
+
+def _settings(tls: Tls | None) -> dict[str, str]:
+    settings = {"PADAN_WORKERS": "1"}
+    if tls is not None:
+        settings["PADAN_INSECURE"] = "false"
+        settings["PADAN_TLS_CERTIFICATE_FILE"] = str(tls.certificate)
+        settings["PADAN_TLS_KEY_FILE"] = str(tls.key)
+    return settings
 
 
 def _register(installation: Installation) -> PartnerKey:

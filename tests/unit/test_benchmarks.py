@@ -19,8 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import cores, ledger, load, people, report
+from benchmarks import cores, ledger, load, memory, people, report, scale, steady
+from benchmarks.calls import Tally, caller
+from benchmarks.children import READY, Child, MeasurementError
 from benchmarks.figures import Measurement, percentile, summarise
+from benchmarks.freshness import Freshness, is_probe, probe_of
 from benchmarks.http2 import (
     DATA,
     END_HEADERS,
@@ -39,12 +42,17 @@ from benchmarks.http2 import (
     leaves_table,
     message_of,
 )
-from benchmarks.load import Job, Source, Tally
+from benchmarks.load import Job, Source
 from benchmarks.people import Question
+from benchmarks.registry_table import Figures
 from padan.v1 import verification_pb2 as pb
 from padan_server.domain import request_id
 
-ANSWER = pb.VerifyResponse(outcome=pb.OUTCOME_MATCHED, billable=True).SerializeToString()
+ANSWER = pb.VerifyResponse(
+    outcome=pb.OUTCOME_MATCHED,
+    billable=True,
+    entry=pb.EntryReference(statement_salt=bytes(16)),
+).SerializeToString()
 
 
 def questions(count: int) -> list[Question]:
@@ -449,7 +457,7 @@ def test_load_generator_measures_the_echo(echo: str, tmp_path: Path) -> None:
     ready, measured_word, line = done.stdout.splitlines()
     result = msgspec.json.decode(line, type=load.Result)
 
-    assert (ready, measured_word) == (load.READY, load.MEASURED)
+    assert (ready, measured_word) == (READY, load.MEASURED)
     assert result.faults == []
     assert 0 < result.answered_in_interval < result.answered
     assert 0 < result.p50_ms <= result.p99_ms
@@ -460,3 +468,135 @@ async def test_load_generator_tells_when_nobody_listens(tmp_path: Path) -> None:
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.wait_for(load.perform(job), 5)
+
+
+async def test_caller_asks_every_question_once_and_times_it(echo: str) -> None:
+    async with caller(
+        f"127.0.0.1:{echo}", certificate=None, token="t" * 300, connections=2
+    ) as connected:
+        timing = await connected.ask(questions(9), in_flight=4, seconds=10)
+
+    assert timing.calls == connected.tally.answered == connected.tally.billable == 9
+    assert not connected.tally.faults
+    assert 0 < timing.p50_ms < 1_000 * timing.seconds
+
+
+async def test_caller_that_has_no_time_says_so(echo: str) -> None:
+    async with caller(
+        f"127.0.0.1:{echo}", certificate=None, token="t" * 300, connections=1
+    ) as connected:
+        with pytest.raises(TimeoutError):
+            await connected.ask(questions(9), in_flight=1, seconds=0)
+
+
+async def test_steady_load_does_what_is_due_and_tells_its_rate() -> None:
+    stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done = 0
+
+    async def act(count: int) -> None:
+        nonlocal done
+        assert 0 < count <= steady.BEHIND_MAX
+        done += count
+        if done >= 2 * steady.BEHIND_MAX:
+            stop.set_result(None)
+
+    started = time.perf_counter()
+    rate = await steady.steadily(act, per_second=100_000, stop=stop)
+
+    assert done >= 2 * steady.BEHIND_MAX
+    assert rate >= done / (time.perf_counter() - started)
+    assert rate <= 100_000 + steady.BEHIND_MAX / steady.TICK_SECONDS
+
+
+def test_steady_calls_are_checked_and_counted(echo: str, tmp_path: Path) -> None:
+    people.write(tmp_path / "people", questions(9))
+    job = steady.Calls(
+        target=f"127.0.0.1:{echo}",
+        certificate=None,
+        token="t" * 300,
+        people=str(tmp_path / "people"),
+        numbers=(0, 9),
+        connections=1,
+        per_second=1_000,
+    )
+    with Child("benchmarks.steady", job) as calling:
+        calling.tell("stop")
+        result = calling.result(steady.Result)
+
+    assert result.faults == []
+    assert result.answered == result.billable
+
+
+def test_child_that_ends_early_fails_the_measurement(tmp_path: Path) -> None:
+    people.write(tmp_path / "people", questions(1))
+    job = steady.Calls("127.0.0.1:1", None, "t", str(tmp_path / "people"), (0, 1), 1, 1)
+
+    with pytest.raises(MeasurementError, match="steady"), Child("benchmarks.steady", job):
+        pass
+
+
+def test_memory_of_a_process_is_seen_from_outside() -> None:
+    before = memory.proportional_bytes(os.getpid())
+    held = b"\x01" * 64 * 1024 * 1024
+
+    grown = memory.proportional_bytes(os.getpid()) - before
+    assert 0.9 * len(held) < grown < 1.5 * len(held)
+
+
+def test_probe_is_someone_whose_claims_are_right() -> None:
+    asked = questions(10)
+
+    assert [is_probe(question) for question in asked] == [*[True] * 9, False]
+    assert probe_of(asked[0]).nik == people.nik_of(asked[0]) == "3171010101900001"
+    assert probe_of(asked[0]).birth_date == date(1990, 1, 1)
+
+
+def test_figures_of_the_registry_join_those_that_are_there(tmp_path: Path) -> None:
+    figures = Figures(
+        freshness=Freshness(
+            seconds=[0.1, 0.2, 0.3],
+            answered=20,
+            billable=20,
+            polls=10,
+            changes_per_second=500,
+            calls_per_second=500,
+        ),
+        misses=[10, 30, 12],
+        misses_of_one=[1, 1, 1],
+        growth=memory.Growth(records=1_000, bytes=500_000, idle_bytes_per_call=0),
+    )
+    report.write({"echo_per_second": 1, "l1_bytes_per_record": 2}, tmp_path / "latest.json")
+    report.join(figures.latest(), tmp_path / "latest.json")
+
+    assert msgspec.json.decode((tmp_path / "latest.json").read_bytes()) == {
+        "echo_per_second": 1,
+        "freshness_p50_ms": 200,
+        "freshness_p99_ms": 300,
+        "sql_per_1000_misses": 12,
+        "sql_per_1000_misses_max": 30,
+        "sql_per_1000_calls_for_one": 1,
+        "l1_bytes_per_record": 500,
+    }
+
+
+def scaled(*per_second: float) -> list[scale.Row]:
+    return [scale.Row(rate, p50_ms=1) for rate in per_second]
+
+
+def test_scale_is_the_worse_of_cold_and_warm_by_the_medians_of_rounds() -> None:
+    small = {"cold": scaled(100, 200, 300), "warm": scaled(400, 400, 400)}
+    large = {"cold": scaled(100, 100, 300), "warm": scaled(200, 100, 400)}
+
+    latest = scale.latest({100_000: small, 10_000_000: large})
+
+    assert latest["scale_10m_over_100k_cold_ratio"] == 1
+    assert latest["scale_10m_over_100k_warm_ratio"] == 2
+    assert latest["scale_10m_over_100k_ratio"] == 2
+    assert latest["scale_10000000_cold_per_second"] == 100
+    assert "scale_10m_over_100k_ratio" not in scale.latest({100_000: small, 1_000_000: large})
+
+
+def test_scale_that_the_disk_has_no_room_for_is_refused_before_it_begins(tmp_path: Path) -> None:
+    scale.require_space(tmp_path, [])
+    with pytest.raises(MeasurementError, match="GB are needed"):
+        scale.require_space(tmp_path, [10**12])
