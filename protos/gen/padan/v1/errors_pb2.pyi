@@ -67,7 +67,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     future. Such an id is never charged. Whether it was charged earlier is told by the ledger.
     """
     ERROR_REASON_TOO_STALE: _ErrorReason.ValueType  # 40
-    """FAILED_PRECONDITION. The registry copy is older than the request's max_staleness."""
+    """FAILED_PRECONDITION. The registry copy is older than the request's max_staleness, or
+    than the service answers from at all.
+    """
     ERROR_REASON_REGION_UNKNOWN: _ErrorReason.ValueType  # 41
     """NOT_FOUND. No edition of the code list has a region of this code."""
     ERROR_REASON_REGISTRY_UNAVAILABLE: _ErrorReason.ValueType  # 50
@@ -140,7 +142,9 @@ ERROR_REASON_REQUEST_ID_EXPIRED: ErrorReason.ValueType  # 31
 future. Such an id is never charged. Whether it was charged earlier is told by the ledger.
 """
 ERROR_REASON_TOO_STALE: ErrorReason.ValueType  # 40
-"""FAILED_PRECONDITION. The registry copy is older than the request's max_staleness."""
+"""FAILED_PRECONDITION. The registry copy is older than the request's max_staleness, or
+than the service answers from at all.
+"""
 ERROR_REASON_REGION_UNKNOWN: ErrorReason.ValueType  # 41
 """NOT_FOUND. No edition of the code list has a region of this code."""
 ERROR_REASON_REGISTRY_UNAVAILABLE: ErrorReason.ValueType  # 50
