@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from padan_server.domain.merkle import (
     EMPTY,
     EMPTY_ROOT,
+    PROOF_HASHES_MAX,
+    TILE_HEIGHT,
     Frontier,
     ProofInvalid,
     leaf_hash,
@@ -118,6 +120,51 @@ def test_tree_grown_in_any_steps_has_the_root_of_its_definition(steps: list[int]
     assert frontier.size == len(leaves)
     assert frontier.root() == root_of(leaves)
     assert Frontier.load(frontier.size, frontier.dump()) == frontier
+
+
+@given(st.integers(min_value=0, max_value=700), st.integers(min_value=0, max_value=700))
+def test_grown_tree_gives_each_perfect_subtree_of_a_tile_height_once(old: int, new: int) -> None:
+    leaves = leaves_of(old + new)
+    frontier, before = EMPTY.grown(leaves[:old])
+    whole, after = frontier.grown(leaves[old:])
+
+    assert whole == EMPTY.extended(leaves)
+    for level in range(2):
+        width = 1 << level * TILE_HEIGHT
+        given_roots = [
+            root for step in (before, after) if len(step) > level for root in step[level]
+        ]
+        assert given_roots == [
+            root_of(leaves[at : at + width]) for at in range(0, len(leaves) - width + 1, width)
+        ]
+
+
+def test_proof_longer_than_any_trees_is_refused_before_it_is_followed() -> None:
+    proof = [bytes(32)] * (PROOF_HASHES_MAX + 1)
+
+    with pytest.raises(ProofInvalid, match="too long"):
+        verify_inclusion(index=0, size=2**63 - 1, leaf=bytes(32), proof=proof, root=bytes(32))
+    with pytest.raises(ProofInvalid, match="too long"):
+        verify_consistency(
+            size=1, root=bytes(32), larger_size=2**63 - 1, larger_root=bytes(32), proof=proof
+        )
+
+
+def test_hash_of_31_bytes_and_an_index_outside_are_refused() -> None:
+    leaves = leaves_of(3)
+    root = root_of(leaves)
+    proof = inclusion(1, leaves)
+
+    for index, size in ((3, 3), (-1, 3), (0, 0), (1, 2**63)):
+        with pytest.raises(ProofInvalid, match="not in the tree"):
+            verify_inclusion(index=index, size=size, leaf=leaves[1], proof=proof, root=root)
+    for leaf, path, head in (
+        (leaves[1][:31], proof, root),
+        (leaves[1], [proof[0], proof[1][:31]], root),
+        (leaves[1], proof, root[:31]),
+    ):
+        with pytest.raises(ProofInvalid, match="32 bytes"):
+            verify_inclusion(index=1, size=3, leaf=leaf, proof=path, root=head)
 
 
 def test_frontier_of_another_size_is_refused() -> None:

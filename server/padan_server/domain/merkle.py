@@ -15,6 +15,12 @@ HASH_BYTES = 32
 SIZE_MAX = 2**63 - 1
 """Sizes and indexes are signed 64-bit numbers in the ledger's database."""
 
+PROOF_HASHES_MAX = 64
+"""Longest proof in the largest tree: a path of 63 hashes, and the start of a consistency proof."""
+
+TILE_HEIGHT = 8
+"""Heights of the tree that one tile spans (C2SP tlog-tiles)."""
+
 EMPTY_ROOT = sha256(b"").digest()
 
 
@@ -44,10 +50,21 @@ class Frontier:
 
     def extended(self, leaves: Sequence[bytes]) -> Self:
         """Give the tree with more leaves, by their hashes."""
+        return self.grown(leaves)[0]
+
+    def grown(self, leaves: Sequence[bytes]) -> tuple[Self, list[list[bytes]]]:
+        """Give the tree with more leaves, and the new hashes that tiles hold, by tile level.
+
+        They are the roots of the subtrees that became perfect, at the heights 0, 8, 16 and so on:
+        the tree needs them anyway.
+        """
         peaks = list(self.peaks)
         grown: list[bytes] = []
-        nodes, odd = list(leaves), self.size
+        perfect: list[list[bytes]] = []
+        nodes, odd, height = list(leaves), self.size, 0
         while nodes or odd:
+            if height % TILE_HEIGHT == 0:
+                perfect.append(nodes.copy())
             if odd & 1:
                 nodes.insert(0, peaks.pop())
             if len(nodes) & 1:
@@ -58,8 +75,9 @@ class Frontier:
                 for left, right in zip(pairs, pairs, strict=True)
             ]
             odd >>= 1
+            height += 1
         grown.reverse()
-        return type(self)(self.size + len(leaves), tuple(grown))
+        return type(self)(self.size + len(leaves), tuple(grown)), perfect
 
     def root(self) -> bytes:
         """Give the root hash."""
@@ -95,7 +113,7 @@ def verify_inclusion(
     """
     if not 0 <= index < size <= SIZE_MAX:
         raise ProofInvalid("the index is not in the tree")
-    _check_hashes(leaf, root, *proof)
+    _check_hashes(leaf, root, proof)
     # The path has inner nodes, where both subtrees lie in the tree, then a border of left siblings.
     inner = (index ^ (size - 1)).bit_length()
     border = (index >> inner).bit_count()
@@ -126,7 +144,7 @@ def verify_consistency(
         if root != larger_root:
             raise ProofInvalid("trees of one size have two roots")
         return
-    _check_hashes(root, larger_root, *proof)
+    _check_hashes(root, larger_root, proof)
     # The proof starts at the smaller tree's last perfect subtree, whose own root it leaves out
     # where that subtree is the whole smaller tree.
     shift = (size & -size).bit_length() - 1
@@ -149,6 +167,8 @@ def verify_consistency(
         raise ProofInvalid("the proof leads to another root")
 
 
-def _check_hashes(*hashes: bytes) -> None:
-    if any(len(value) != HASH_BYTES for value in hashes):
+def _check_hashes(first: bytes, second: bytes, proof: Sequence[bytes]) -> None:
+    if len(proof) > PROOF_HASHES_MAX:
+        raise ProofInvalid("the proof is too long")
+    if any(len(value) != HASH_BYTES for value in (first, second, *proof)):
         raise ProofInvalid("a hash does not have 32 bytes")
