@@ -23,9 +23,10 @@ END $$
 """
 
 # By statement: a batch of thousands is announced by one INSERT. A NIK never changes; were it
-# corrected all the same, both are told.
+# corrected all the same, both are told. The plan is kept from a call that may have had one row: a
+# nested loop would then go through all rows for each row of a batch.
 _ANNOUNCE = """
-CREATE FUNCTION person_announce() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION person_announce() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO change_feed (operation, nik, region, channel, happened_at)
