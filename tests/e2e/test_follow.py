@@ -344,6 +344,13 @@ def test_what_our_clock_said_of_regions_is_forgotten_when_a_feed_takes_over(
     assert empty.rows(told) == [{"forgotten": False}]
 
 
+def test_unreadable_lines_of_two_files_are_both_kept(empty: Registry, source: Path) -> None:
+    for written in (b"not json", b"nor this", b"not json"):
+        source.write_bytes(lines(written))
+        empty.run(source)
+    assert [reason for reason, _ in empty.quarantined()] == ["NOT_JSON", "NOT_JSON"]
+
+
 def test_a_second_follower_is_refused(empty: Registry, tmp_path: Path) -> None:
     first = empty.start("follow", "-")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -235,13 +236,13 @@ def test_lines_have_places_of_their_own() -> None:
     one = reader()
     places = [line.place for line in map(one.read, written) if line is not None]
     assert places == [
-        "0/0+1",
+        f"0/0+1.{crc32(b'{'):08x}",
         "1100/1100",
-        "1100/1100+1",
-        "1100/1100+2",
+        f"1100/1100+1.{crc32(b'{'):08x}",
+        f"1100/1100+2.{crc32(b'['):08x}",
         "5000/4900",
         "5000/4900~2",
-        "5000/4900~2+1",
+        f"5000/4900~2+1.{crc32(b'{'):08x}",
         "1200/1200" if feed.commit == 1_200 else f"{feed.commit}/{feed.change}",
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -97,19 +98,19 @@ class FeedReader:
     def read(self, raw: bytes) -> Line | None:
         """Read a line; None if it says nothing (blank, a tombstone, the connector's own pulse)."""
         if len(raw) > LINE_BYTES_MAX:
-            return self._unreadable(b"", Reason.LINE_TOO_LONG, f"over {LINE_BYTES_MAX} bytes")
+            return self._unreadable(raw, Reason.LINE_TOO_LONG, f"over {LINE_BYTES_MAX} bytes")
         if not raw or raw.isspace():
             return None
         try:
             envelope = unwrapped(raw)
         except msgspec.ValidationError:
-            return self._unreadable(b"", Reason.NOT_AN_ENVELOPE, "a part has another type")
+            return self._unreadable(raw, Reason.NOT_AN_ENVELOPE, "a part has another type")
         except UNDECODABLE:
-            return self._unreadable(b"", Reason.NOT_JSON, f"{len(raw)} bytes")
+            return self._unreadable(raw, Reason.NOT_JSON, f"{len(raw)} bytes")
         if envelope is None:
             return None
         if envelope.source is None or not envelope.op:
-            return self._unreadable(b"", Reason.NOT_AN_ENVELOPE, "it has no source or no op")
+            return self._unreadable(raw, Reason.NOT_AN_ENVELOPE, "it has no source or no op")
         return self._line(raw, envelope, envelope.source)
 
     def _line(self, raw: bytes, envelope: Envelope, source: Source) -> Line:
@@ -117,7 +118,9 @@ class FeedReader:
         try:
             position, ordered = _position(source, snapshot=snapshot)
         except _Misplaced:
-            return self._unreadable(raw, Reason.POSITION_MISSING, "source.sequence, source.lsn")
+            return self._unreadable(
+                raw, Reason.POSITION_MISSING, "source.sequence, source.lsn", keep=True
+            )
         incremental = snapshot and source.snapshot == INCREMENTAL
         place = self._place(position)
         proves = ordered and not snapshot and 0 < source.ts_ms < _EPOCH_MS_MAX
@@ -187,12 +190,16 @@ class FeedReader:
         place = f"{position.commit}/{position.change}"
         return f"{place}~{self._same + 1}" if self._same else place
 
-    def _unreadable(self, raw: bytes, reason: Reason, detail: str) -> Line:
-        """Place a line without a position by the line before it."""
+    def _unreadable(self, raw: bytes, reason: Reason, detail: str, *, keep: bool = False) -> Line:
+        """Place a line without a position by the line before it, and by a checksum of its own.
+
+        Without it, lines of two files would take each other's place, and one would be lost.
+        """
         self._unread += 1
         same = f"~{self._same + 1}" if self._same else ""
-        place = f"{self._last.commit}/{self._last.change}{same}+{self._unread}"
-        return Line(place=place, raw=raw, change=Rejected(reason, detail), position=None)
+        place = f"{self._last.commit}/{self._last.change}{same}+{self._unread}.{crc32(raw):08x}"
+        kept = raw if keep else b""
+        return Line(place=place, raw=kept, change=Rejected(reason, detail), position=None)
 
 
 def unwrapped(raw: bytes) -> Envelope | None:
