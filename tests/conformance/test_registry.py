@@ -754,8 +754,9 @@ async def test_what_is_asked_while_a_query_runs_goes_together_in_the_next() -> N
     assert [set(niks) for niks, _ in inner.asked] == [{WOMAN}, {MOVER, TWIN}]
 
 
-async def test_who_wants_it_fresher_than_the_query_that_runs_waits_for_the_next() -> None:
+async def test_who_wants_it_fresher_than_the_query_that_runs_gives_waits_for_the_next() -> None:
     inner = Gate()
+    inner.as_of = 5.5
     batched = BatchedRegistry(inner)
     asked = [asking(batched, WOMAN, 5.0)]
     while not inner.asked:
@@ -765,6 +766,20 @@ async def test_who_wants_it_fresher_than_the_query_that_runs_waits_for_the_next(
     inner.open.set()
     await asyncio.gather(*asked)
     assert inner.asked[-1] == ((WOMAN,), 6.0)
+
+
+async def test_who_asks_a_moment_later_shares_the_query_that_runs_if_it_is_fresh_enough() -> None:
+    """Every call wants it a little fresher than the one before: its clock has gone on."""
+    inner = Gate()
+    batched = BatchedRegistry(inner)
+    asked = [asking(batched, WOMAN, 5.0)]
+    while not inner.asked:
+        await asyncio.sleep(0)
+    asked += [asking(batched, WOMAN, 5.0 + number / 1000) for number in range(1, 100)]
+    await asyncio.sleep(0)
+    inner.open.set()
+    await asyncio.gather(*asked)
+    assert inner.asked == [((WOMAN,), 5.0)]
 
 
 async def test_a_failure_reaches_everyone_in_the_batch_and_no_one_after_it() -> None:

@@ -135,6 +135,20 @@ async def test_one_that_does_not_answer_loses_no_call_that_has_the_time_for_the_
                     await found(replicas)
 
 
+async def test_a_slow_replica_that_is_fresh_enough_is_waited_for_past_a_quick_one_that_is_not(
+    servers: RegistryServers,
+) -> None:
+    with paused(servers, 1) as stands_at:
+        async with watched(*servers.replica_urls) as replicas:
+            await seen(replicas)
+            await found(replicas)
+            with mute(servers, 0):
+                asking = asyncio.create_task(found(replicas, not_before=servers.beat_at))
+                await asyncio.sleep(2 * HEDGE_SECONDS)
+                assert not asking.done()
+            assert await asking == servers.beat_at > stands_at
+
+
 async def test_without_any_replica_a_call_is_refused_at_once(servers: RegistryServers) -> None:
     async with watched(NOWHERE, NOWHERE) as replicas:
         with pytest.raises(Refusal) as refused:

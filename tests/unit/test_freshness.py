@@ -23,16 +23,22 @@ REGISTRY = "c0ffee00-0000-4000-8000-000000000000"
 PROMOTED = 2 << 40
 
 
-def seen(beat: int, *changes: Change, xmin: int = 10, as_of: float | None = None) -> Snapshot:
+def seen(
+    beat: int,
+    *changes: Change,
+    xmin: int = 10,
+    since: int = 1,
+    as_of: float | None = None,
+) -> Snapshot:
     time = float(beat) if as_of is None else as_of
-    return Snapshot(REGISTRY, beat, time, xmin, list(changes))
+    return Snapshot(REGISTRY, beat, time, xmin, since, list(changes))
 
 
 def begun(*, changes_max: int = 100) -> tuple[Freshness, Tail]:
     """Give a tail that has seen beat 1, with transactions from 10 on still to come."""
     freshness = Freshness(changes_max=changes_max)
     tail = Tail(freshness)
-    tail.take(seen(1))
+    tail.take(seen(1, since=0))
     return freshness, tail
 
 
@@ -73,8 +79,8 @@ def test_a_change_ends_what_was_read_beside_its_heartbeat_or_before() -> None:
 
 def test_a_change_that_is_shown_again_ends_nothing_again() -> None:
     freshness, tail = begun()
-    tail.take(seen(5, Change(1, 10, ANA), xmin=9))
-    tail.take(seen(8, Change(1, 10, ANA), xmin=9))
+    tail.take(seen(5, Change(1, 10, ANA), xmin=10))
+    tail.take(seen(8, Change(1, 10, ANA), xmin=10))
     assert freshness.current(ANA, read(6)) is not None
 
 
@@ -115,7 +121,7 @@ def test_forgetting_a_change_forgets_what_was_read_before_it() -> None:
 
 def test_too_many_changes_to_tell_end_everything_read_so_far() -> None:
     freshness, tail = begun()
-    tail.take(Snapshot(REGISTRY, 5, 5.0, 90, None))
+    tail.take(Snapshot(REGISTRY, 5, 5.0, 90, 1, None))
     assert freshness.current(ANA, read(5)) is None
     assert freshness.current(ANA, read(6)) is not None
     assert tail.xmin == 90
@@ -124,8 +130,32 @@ def test_too_many_changes_to_tell_end_everything_read_so_far() -> None:
 def test_too_many_changes_on_a_replica_that_is_behind_are_known_already() -> None:
     freshness, tail = begun()
     tail.take(seen(9, xmin=30))
-    tail.take(Snapshot(REGISTRY, 5, 5.0, 12, None))
+    tail.take(Snapshot(REGISTRY, 5, 5.0, 12, 1, None))
     assert (freshness.beat, tail.xmin) == (9, 30)
+
+
+def test_a_look_that_was_asked_for_no_changes_shows_none_that_happened_since() -> None:
+    """Two replicas are looked at when a worker starts; the second to answer is ahead."""
+    freshness, tail = begun()
+    tail.take(seen(5, xmin=20, since=0))
+    assert (freshness.beat, tail.xmin) == (1, 10)
+    tail.take(seen(6, Change(1, 12, ANA), xmin=20, since=10))
+    assert freshness.current(ANA, read(3)) is None
+
+
+def test_a_look_that_was_asked_for_less_than_is_unknown_is_not_followed() -> None:
+    freshness, tail = begun()
+    tail.take(seen(5, xmin=20, since=11))
+    assert freshness.beat == 1
+
+
+def test_a_registry_that_was_restored_where_transaction_ids_are_younger_ends_everything() -> None:
+    freshness, tail = begun()
+    tail.take(seen(5, xmin=900))
+    tail.take(seen(6, xmin=40, since=900))
+    assert freshness.current(ANA, read(5)) is None
+    tail.take(seen(9, Change(1, 50, ANA), xmin=60, since=40))
+    assert freshness.current(ANA, read(8)) is None
 
 
 def test_a_promotion_ends_everything_and_who_stayed_behind_is_not_heard() -> None:
@@ -183,8 +213,17 @@ class World:
         """How many answers came from a cache."""
 
     def step(self) -> None:
-        steps = (self.beat, self.start, self.commit, self.replay, self.look, self.arrive, self.ask)
-        self.chance.choices(steps, weights=(2, 1, 1, 4, 4, 4, 6))[0]()
+        steps = {
+            self.beat: 4,
+            self.start: 2,
+            self.commit: 2,
+            self.replay: 8,
+            self.look: 8,
+            self.arrive: 8,
+            self.ask: 12,
+            self.restart: 1,
+        }
+        self.chance.choices(list(steps), weights=list(steps.values()))[0]()
 
     def beat(self) -> None:
         self.log.events.append(("beat", self.log.beat_at(len(self.log.events)) + 1))
@@ -207,7 +246,8 @@ class World:
     def look(self) -> None:
         """Ask for a snapshot; it arrives later."""
         worker, replica = self.either(), self.either()
-        asked = self.workers[worker][1].xmin or 2**63
+        since = self.workers[worker][1].xmin
+        asked = since or 2**63
         committed = self.log.committed(self.replayed[replica])
         rows = [
             Change(id_, xid, nik)
@@ -217,12 +257,20 @@ class World:
         ]
         xmin = next(xid for xid in range(1, self.xid + 2) if xid not in committed)
         beat = self.log.beat_at(self.replayed[replica])
-        self.looks.append((worker, Snapshot(REGISTRY, beat, float(beat), xmin, rows)))
+        self.looks.append((worker, Snapshot(REGISTRY, beat, float(beat), xmin, since, rows)))
 
     def arrive(self) -> None:
         if self.looks:
             worker, snapshot = self.looks.pop(self.either(len(self.looks)))
             self.workers[worker][1].take(snapshot)
+
+    def restart(self) -> None:
+        """Start a worker anew: it knows nothing, and what was asked for it is lost."""
+        worker = self.either()
+        freshness = Freshness(changes_max=1)
+        self.workers[worker] = (freshness, Tail(freshness))
+        self.first[worker] = {}
+        self.looks = [(whose, snapshot) for whose, snapshot in self.looks if whose != worker]
 
     def ask(self) -> None:
         worker, nik = self.either(), self.someone()

@@ -119,7 +119,7 @@ class ValkeyCache:
     async def _get(
         self, names: list[bytes], niks: Sequence[Nik], not_before: float
     ) -> dict[Nik, Finding]:
-        if self._resting():
+        if self._resting() or not self._freshness.registry:
             return {}
         try:
             values = await self._valkey.mget(names)

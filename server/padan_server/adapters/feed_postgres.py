@@ -164,6 +164,9 @@ class FeedPostgres:
         if batch.people:
             feed_stage.fill(self._connection, _staged(batch))
             batch.settle(feed_stage.held(self._connection))
+            # Before they are removed: a retry that runs beside this then finds them void, or has
+            # written them, and they are removed.
+            quarantine_postgres.void(self._connection, batch.removed)
             feed_stage.take_newer(self._connection)
 
     def _write_regions(self, batch: Batch) -> None:
@@ -183,7 +186,6 @@ class FeedPostgres:
                 )
 
     def _quarantine(self, batch: Batch) -> None:
-        quarantine_postgres.void(self._connection, batch.removed)
         kept_out = [
             KeptOut(line.place, rejected, of_line(line.raw)) for line, rejected in batch.kept_out
         ]

@@ -44,6 +44,9 @@ def our_errors() -> Iterator[None]:
     """Turn the driver's errors into ours: its text may quote what it carried."""
     try:
         yield
+    except psycopg.errors.QueryCanceled as error:
+        # Not away: the same batch would take as long again.
+        raise FeedError(f"the registry took over {_STATEMENT_SECONDS_MAX} s for a batch") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise RegistryAway("the registry went away") from error
     except psycopg.errors.UndefinedTable as error:

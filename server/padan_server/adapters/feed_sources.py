@@ -95,9 +95,10 @@ class FeedSources:
     def _stream(self, descriptor: int, *, final: bool) -> Iterator[Block]:
         splitter = Splitter()
         while not self._stop.is_set():
-            if not select.select([descriptor], [], [], POLL_SECONDS)[0]:
-                yield []
-                continue
+            if not select.select([descriptor], [], [], 0)[0]:
+                yield []  # nothing more just now: what was read can be applied
+                if not select.select([descriptor], [], [], POLL_SECONDS)[0]:
+                    continue
             block = os.read(descriptor, _BLOCK_BYTES)
             if not block:
                 break

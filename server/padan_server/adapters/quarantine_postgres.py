@@ -1,7 +1,7 @@
 """Lines and rows that could not be applied, in the registry's table `quarantine`.
 
 Everything but the content is free of personal data. What a retry does with a row is
-quarantine_retry's.
+feed_retry's.
 """
 
 from __future__ import annotations

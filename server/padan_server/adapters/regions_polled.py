@@ -38,6 +38,7 @@ class PolledRegions:
     ) -> None:
         self._table = table
         self._regencies = table.current("regency")
+        self._current = frozenset(regency.code for regency in self._regencies)
         self._read = read
         self._behind_seconds = behind_seconds
         self._clock = clock
@@ -108,8 +109,9 @@ class PolledRegions:
     def _state(self, standing: Standing, regency: str) -> RegionState:
         coverage = self._coverage.get(regency)
         if coverage is None or not coverage.told:
-            # Only codes that no list has claim nothing: a listed one without a watermark is behind.
-            behind = not self.polled or standing is Standing.CURRENT
+            # A regency without a watermark is behind. Nothing is claimed only where no list tells
+            # which regency it is by now.
+            behind = not self.polled or regency in self._current
         else:
             behind = self._is_behind(coverage)
         return RegionState(standing, coverage, behind)

@@ -32,7 +32,8 @@ class BatchedRegistry:
 
     One query is under way at a time; the next one starts soon after it, with all that has come up.
     The first miss after a pause is asked for at once.
-    A batch is read as fresh as the most demanding of its callers wants it.
+    A batch is read as fresh as the most demanding of its callers wants it. Who asks for a NIK that
+    is on its way waits for it, and has it read again only if it turns out older than wanted.
     """
 
     def __init__(self, inner: Registry) -> None:
@@ -43,14 +44,24 @@ class BatchedRegistry:
 
     async def find(self, niks: Sequence[Nik], *, not_before: float) -> list[Finding]:
         """See ports.Registry."""
-        futures = [self._want(nik, not_before) for nik in niks]
+        flying = [self._flying.get(nik) for nik in niks]
+        futures = [
+            self._want(nik, not_before) if flight is None else flight.finding
+            for nik, flight in zip(niks, flying, strict=True)
+        ]
         # Shielded, as another caller may wait for the same future: only this one gives up.
-        return [await asyncio.shield(future) for future in futures]
+        found = [await asyncio.shield(future) for future in futures]
+        again = {
+            nik: self._want(nik, not_before)
+            for nik, flight, finding in zip(niks, flying, found, strict=True)
+            if flight is not None and flight.not_before < not_before and finding.as_of < not_before
+        }
+        return [
+            await asyncio.shield(again[nik]) if nik in again else finding
+            for nik, finding in zip(niks, found, strict=True)
+        ]
 
     def _want(self, nik: Nik, not_before: float) -> asyncio.Future[Finding]:
-        flying = self._flying.get(nik)
-        if flying is not None and not_before <= flying.not_before:
-            return flying.finding
         waiting = self._waiting.get(nik)
         if waiting is not None:
             waiting.not_before = max(waiting.not_before, not_before)

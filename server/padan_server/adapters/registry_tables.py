@@ -192,6 +192,13 @@ heartbeat = Table(
         comment="Raised by every update (trigger), whatever the clock does",
     ),
     Column(
+        "timeline",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="The primary's timeline at the last beat (trigger)",
+    ),
+    Column(
         "kept_by",
         Text,
         nullable=False,

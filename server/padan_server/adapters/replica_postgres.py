@@ -1,7 +1,7 @@
-"""One registry replica in read-only PostgreSQL (a hot standby), over two connections.
+"""One registry replica in read-only PostgreSQL (a hot standby), over three connections.
 
-Queries have one connection and the watch another, so that a long query does not look like a
-replica that is away. Which replica is asked is decided in replicas.py.
+The watch has one of its own, so that a long query does not look like a replica that is away.
+Which replica is asked is decided in replicas.py.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Replica:
 
     def __init__(self, url: str) -> None:
         self._queries = _Session(url)
+        self._reads = _Session(url)
         self._watch = _Session(url)
 
     async def find(self, niks: Sequence[Nik]) -> list[Finding]:
@@ -51,18 +52,18 @@ class Replica:
 
     async def read(self, statement: str, *arguments: object) -> list[Any]:
         """Run a statement beside the findings' queries."""
-        return await self._watch.fetch(statement, *arguments, seconds=STATEMENT_SECONDS_MAX)
+        return await self._reads.fetch(statement, *arguments, seconds=STATEMENT_SECONDS_MAX)
 
     async def snapshot(self, xmin: int) -> Snapshot:
         """Give its heartbeat, and the changes of transactions from `xmin` on; 0 for none."""
         since = str(xmin or replica_sql.NO_CHANGES)
         rows = await self._watch.fetch(replica_sql.SNAPSHOT, since, seconds=WATCH_SECONDS_MAX)
-        return replica_sql.snapshot(rows)
+        return replica_sql.snapshot(rows, xmin)
 
     def close(self) -> None:
         """End the connections."""
-        self._queries.drop()
-        self._watch.drop()
+        for session in (self._queries, self._reads, self._watch):
+            session.drop()
 
 
 class _Session:

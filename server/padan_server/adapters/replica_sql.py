@@ -112,15 +112,15 @@ def findings(rows: list[Any], niks: list[str]) -> list[Finding]:
     return [Finding(records.get(nik), as_of, beat) for nik in niks]
 
 
-def snapshot(rows: list[Any]) -> Snapshot:
-    """Read rows of SNAPSHOT. Raises NoHeartbeat."""
+def snapshot(rows: list[Any], since: int) -> Snapshot:
+    """Read rows of SNAPSHOT, asked for `since` (0: for no changes). Raises NoHeartbeat."""
     if not rows:
         raise NoHeartbeat
     registry, beat, as_of, xmin, *_ = rows[0]
     changes = None
     if len(rows) <= CHANGES_MAX:
         changes = [Change(row[4], row[5], row[6]) for row in rows if row[4] is not None]
-    return Snapshot(registry, beat, as_of, xmin, changes)
+    return Snapshot(registry, beat, as_of, xmin, since, changes)
 
 
 def _record(row: Any) -> Record:

@@ -49,6 +49,10 @@ class _AheadOfClock(Exception):
     """A heartbeat comes from the future: a clock is wrong, and no age can be told."""
 
 
+class _TooOld(Exception):
+    """An answer is older than the caller wants it: another replica's may not be."""
+
+
 _FAILURES = (*FAILURES, _AheadOfClock)
 
 
@@ -116,16 +120,28 @@ class Replicas:
                 group.create_task(self._watch(watched))
 
     async def find(self, niks: Sequence[Nik], *, not_before: float) -> list[Finding]:
-        """Give a finding for each NIK, in order, as new as the freshest replica has it."""
+        """Give a finding for each NIK, in order, as new as the freshest replica has it.
+
+        One that is older than `not_before` is given only if no replica has a younger one.
+        """
+        old: list[list[Finding]] = []
 
         async def ask(replica: Replica) -> list[Finding]:
             self.queries += 1
             found = await replica.find(niks)
             if found and self._ahead(found[0].as_of):
                 raise _AheadOfClock
+            if found and found[0].as_of < not_before:
+                old.append(found)
+                raise _TooOld
             return found
 
-        return await self._first_of(self._candidates(not_before), ask)
+        try:
+            return await self._first_of(self._candidates(not_before), ask)
+        except Refusal:
+            if not old:
+                raise
+            return max(old, key=lambda found: found[0].as_of)
 
     async def read(self, statement: str, *arguments: object) -> list[Any]:
         """Run a statement on the freshest replica. Raises Refusal REGISTRY_UNAVAILABLE."""
@@ -189,6 +205,8 @@ class Replicas:
     def _take(self, watched: _Watched, snapshot: Snapshot) -> None:
         if not self._tail.belongs(snapshot):
             watched.fail("it is a copy of another registry")
+        elif self._tail.left_behind(snapshot):
+            watched.fail("it was left behind by a promotion")
         elif self._ahead(snapshot.as_of):
             watched.fail(_AheadOfClock.__name__)
         else:
@@ -218,6 +236,8 @@ async def _answered(running: dict[asyncio.Future[T], _Watched], seconds: float |
             watched = running.pop(task)
             try:
                 return task.result()
+            except _TooOld:
+                continue
             except _FAILURES as error:
                 watched.fail(type(error).__name__)
     return None

@@ -24,7 +24,7 @@ PRUNE_ROWS_MAX = 10_000
 """Feed rows that one statement deletes; more would hold up the feed's readers on a standby."""
 
 KEPT_DAYS = 7
-"""How long feed rows stay: a copy that is further behind reads every person anew."""
+"""How long feed rows stay: longer than any cache keeps what it read (a day at most)."""
 
 STATEMENT_SECONDS_MAX = 600.0
 """Longest fold or count: all people of the country in one transaction are folded at once."""

@@ -17,7 +17,7 @@ NEVER = 2**63
 """Above every beat."""
 
 _TIMELINE_BITS = 40
-"""A beat's lower bits; above them stands the primary's timeline (migrations/registry, 0002)."""
+"""A beat's lower bits; above them promotions are counted (migrations/registry, 0002)."""
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -33,13 +33,15 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     `registry` names what it is a copy of, `beat` and `as_of` are its heartbeat's number and time
     (seconds since the epoch). Every transaction below `xmin` had ended. `changes` are the visible
-    changes of transactions from the one asked for; None if there were too many to tell.
+    changes of transactions from `since` on, which is what was asked for; None if there were too
+    many to tell. With `since` 0 none were asked for.
     """
 
     registry: str
     beat: int
     as_of: float
     xmin: int
+    since: int
     changes: list[Change] | None
 
 
@@ -107,16 +109,38 @@ class Tail:
         """Tell whether a snapshot is of the registry that this tail began with."""
         return self._freshness.registry in ("", snapshot.registry)
 
+    def left_behind(self, snapshot: Snapshot) -> bool:
+        """Tell whether a snapshot is of a time line that a promotion has left behind.
+
+        Its ids may by now be given to other changes, and what it holds may be lost.
+        """
+        return snapshot.beat >> _TIMELINE_BITS < self._freshness.beat >> _TIMELINE_BITS
+
     def take(self, snapshot: Snapshot) -> None:
         """Take a snapshot that was asked for from an `xmin` of this tail's, now or earlier."""
         assert self.belongs(snapshot)
-        fresh = self._freshness
-        timeline, known = snapshot.beat >> _TIMELINE_BITS, fresh.beat >> _TIMELINE_BITS
-        if timeline < known:
-            return  # left behind by a promotion: its ids may by now be given to other changes
-        if not self.xmin or timeline > known or snapshot.changes is None:
-            self._begin(snapshot)
+        if self.left_behind(snapshot):
             return
+        if not self.xmin or self._breaks_off(snapshot):
+            self._begin(snapshot)
+        elif 0 < snapshot.since <= self.xmin:
+            self._follow(snapshot)
+        # Else it was asked for before this tail began, and does not show all that happened since.
+
+    def _breaks_off(self, snapshot: Snapshot) -> bool:
+        """Tell whether what is known does not lead to a snapshot.
+
+        It is past a promotion, or it is of a PostgreSQL with younger transaction ids, into which
+        the registry was restored, or there were too many changes to tell.
+        """
+        fresh = self._freshness
+        promoted = snapshot.beat >> _TIMELINE_BITS > fresh.beat >> _TIMELINE_BITS
+        restored = snapshot.beat > fresh.beat and snapshot.xmin < self.xmin
+        return promoted or restored or snapshot.changes is None
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        fresh = self._freshness
+        assert snapshot.changes is not None
         for change in snapshot.changes:
             if change.xid >= self.xmin and change.id not in self._handled:
                 self._handled[change.id] = change.xid

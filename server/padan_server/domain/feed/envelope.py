@@ -60,6 +60,11 @@ class Envelope(msgspec.Struct, gc=False):
     payload: msgspec.Raw = _ABSENT
 
 
+AHEAD_MS_MAX = 60_000
+"""By how much a source's clock may be ahead of ours. A time further ahead proves nothing: believed,
+it would make the registry look young for as long."""
+
+
 class _Misplaced(Exception):
     """An envelope whose position cannot be read."""
 
@@ -123,7 +128,8 @@ class FeedReader:
             )
         incremental = snapshot and source.snapshot == INCREMENTAL
         place = self._place(position)
-        proves = ordered and not snapshot and 0 < source.ts_ms < _EPOCH_MS_MAX
+        told = 0 < source.ts_ms <= self._clock() + AHEAD_MS_MAX
+        proves = ordered and not snapshot and told
         change: Change | Rejected | None = None
         if incremental or position >= self._applied:
             change = self._change(envelope, source)

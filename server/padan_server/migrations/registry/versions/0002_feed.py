@@ -9,15 +9,20 @@ from sqlalchemy.types import UserDefinedType
 revision = "0002"
 down_revision = "0001"
 
-# A promoted standby may have missed beats, and may give the same numbers again: its timeline
-# stands in the upper bits, so that beats after a promotion are above all before it.
+# A promoted standby may have missed beats, and may give the same numbers again: the upper bits
+# count changes of the timeline, so that beats after a promotion are above all before it. They are
+# counted, as a timeline's own number begins anew with pg_upgrade.
 _NUMBER_BEATS = """
 CREATE FUNCTION heartbeat_number() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.beat := greatest(
-        CASE TG_OP WHEN 'UPDATE' THEN OLD.beat + 1 ELSE 1 END,
-        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40
-    );
+    NEW.timeline := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
+    IF TG_OP = 'INSERT' THEN
+        NEW.beat := 1::bigint << 40;
+    ELSIF OLD.timeline <> NEW.timeline THEN
+        NEW.beat := ((OLD.beat >> 40) + 1) << 40;
+    ELSE
+        NEW.beat := OLD.beat + 1;
+    END IF;
     RETURN NEW;
 END $$
 """
@@ -137,7 +142,7 @@ def downgrade() -> None:
     op.execute(_TRIGGER_0001)
     op.execute("DROP TRIGGER heartbeat_number ON heartbeat")
     op.execute("DROP FUNCTION heartbeat_number()")
-    for column in ("kept_by", "beat", "registry"):
+    for column in ("kept_by", "timeline", "beat", "registry"):
         op.drop_column("heartbeat", column)
 
 
@@ -160,6 +165,16 @@ def _number_heartbeats() -> None:
             nullable=False,
             server_default=sa.text("1"),
             comment="Raised by every update (trigger), whatever the clock does",
+        ),
+    )
+    op.add_column(
+        "heartbeat",
+        sa.Column(
+            "timeline",
+            sa.BigInteger,
+            nullable=False,
+            server_default=sa.text("0"),
+            comment="The primary's timeline at the last beat (trigger)",
         ),
     )
     op.add_column(
