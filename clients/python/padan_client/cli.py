@@ -1,7 +1,7 @@
 """The command `padan`: verify a person, look a record up, make a key.
 
 What its options mean stands in cli_options, what it prints in cli_output, how it calls and exits in
-cli_call, and what it tells of regions in cli_regions.
+cli_call, what it tells of regions in cli_regions, and how it checks receipts in cli_receipt.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from padan_client.cli_output import (
     show_verification,
     verification_json,
 )
+from padan_client.cli_receipt import receipt_app
 from padan_client.keys import KeyKind, new_private_key, private_pem, public_jwk
 from padan_client.version import sdk_version
 from padan_client.vocabulary import MaritalStatus, Sex
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 key_app = typer.Typer(help="Keys that sign for the partner.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
+app.add_typer(receipt_app, name="receipt")
 cli_regions.add_to(app)
 
 _Text = Annotated[str | None, typer.Option(rich_help_panel="Claims")]
