@@ -7,6 +7,7 @@ from typing import Protocol
 
 from padan_server.domain.agreement import Partner
 from padan_server.domain.caller import Caller
+from padan_server.domain.coverage import Summary
 from padan_server.domain.draft import Draft, Verdict
 from padan_server.domain.nik import Nik
 from padan_server.domain.outcome import RegionState
@@ -65,6 +66,19 @@ class Regions(Protocol):
 
     def of_prefix(self, prefix: str) -> RegionState:
         """Give the region of a six-digit prefix of a NIK or a village code."""
+        ...
+
+
+class CoverageReports(Protocol):
+    """What is known of the regions' coverage."""
+
+    @property
+    def as_of(self) -> float:
+        """How old it is: seconds since the epoch. Raises Refusal REGISTRY_UNAVAILABLE."""
+        ...
+
+    def summary(self, code: str) -> Summary | None:
+        """Give the coverage of a current regency or province, or of COUNTRY; None of all else."""
         ...
 
 

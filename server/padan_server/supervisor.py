@@ -65,7 +65,7 @@ class Supervised:
         arguments: Sequence[str],
         environment: dict[str, str],
         *,
-        ended: Callable[[int], None] = lambda _: None,
+        ended: Callable[[int], None] | None = None,
     ) -> None:
         """`ended` is told the pid of each process that has ended."""
         self.name = name
@@ -89,7 +89,8 @@ class Supervised:
             )
             log.info("started", name=self.name, pid=self._process.pid)
             code = await self._process.wait()
-            self._ended(self._process.pid)
+            if self._ended is not None:
+                self._ended(self._process.pid)
             if self._stopping.is_set():
                 break
             failures = 0 if loop.time() - started > STEADY_SECONDS else failures + 1

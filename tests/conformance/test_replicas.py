@@ -5,50 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 
 from padan_server.adapters.replica_postgres import STATEMENT_SECONDS_MAX
 from padan_server.adapters.replicas import BEATS_NEAR, HEDGE_SECONDS, Replicas
-from padan_server.domain.freshness import Freshness, Tail
-from padan_server.domain.nik import parse
+from padan_server.domain.freshness import Freshness
 from padan_server.domain.refusal import Reason, Refusal
-from padan_server.embedded.documented import documented_people
 from tests.conformance.registry_servers import RegistryServers
+from tests.conformance.stand import NOWHERE, WOMAN, seen, watched
 from tests.support.builders import Clock
-
-WOMAN = parse(documented_people()[0].nik)
-SECONDS_MAX = 20.0
-NOWHERE = "postgresql://padan@/registry?host=/nowhere&port=5433"
-
-
-@asynccontextmanager
-async def watched(
-    *urls: str, clock: Callable[[], float] = time.time, freshness: Freshness | None = None
-) -> AsyncIterator[Replicas]:
-    """Give replicas whose watch runs."""
-    tail = Tail(freshness or Freshness(changes_max=1000))
-    replicas = Replicas(urls, tail=tail, clock=clock, clock_error_seconds=0.5)
-    watching = asyncio.create_task(replicas.run())
-    yield replicas
-    watching.cancel()
-    await asyncio.wait([watching])
-    await replicas.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS_MAX):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
-async def seen(replicas: Replicas) -> None:
-    """Wait until every replica was seen."""
-    await until(lambda: None not in replicas.ages)
+from tests.support.waiting import comes_to_hold
 
 
 async def found(replicas: Replicas, *, not_before: float = 0.0) -> float:
@@ -118,7 +88,7 @@ async def test_one_that_is_away_is_passed_over_and_taken_again_when_it_is_back(
                 await found(replicas)
             assert replicas.as_of is not None
         with paused(servers, 1):
-            await until(lambda: replicas.as_of == servers.beat_at)
+            await comes_to_hold(lambda: replicas.as_of == servers.beat_at)
             assert await found(replicas) == servers.beat_at
 
 
@@ -168,6 +138,32 @@ async def test_a_copy_of_another_registry_is_not_asked(servers: RegistryServers)
             await found(replicas)
 
 
+async def test_a_replica_that_a_promotion_left_behind_is_not_asked(
+    servers: RegistryServers,
+) -> None:
+    (row,) = servers.read("SELECT registry::text AS registry, beat FROM heartbeat")
+    freshness = Freshness(changes_max=1)
+    freshness.begin(row["registry"], row["beat"] + (1 << 40), 0.0)
+    async with watched(*servers.replica_urls, freshness=freshness) as replicas:
+        await asyncio.sleep(0.3)
+        assert replicas.as_of is None
+        with pytest.raises(Refusal):
+            await found(replicas)
+
+
+async def test_a_long_read_does_not_look_like_a_replica_that_is_away(
+    servers: RegistryServers,
+) -> None:
+    async with watched(servers.replica_url) as replicas:
+        await seen(replicas)
+        reading = asyncio.create_task(replicas.read("SELECT pg_sleep(1)"))
+        await asyncio.sleep(0)
+        newer = servers.beat()
+        await comes_to_hold(lambda: replicas.as_of == newer)
+        assert not reading.done()
+        await reading
+
+
 async def test_a_heartbeat_ahead_of_the_clock_is_not_believed_until_the_clock_is_there(
     servers: RegistryServers,
 ) -> None:
@@ -177,7 +173,7 @@ async def test_a_heartbeat_ahead_of_the_clock_is_not_believed_until_the_clock_is
             await found(replicas)
         assert refused.value.reason is Reason.REGISTRY_UNAVAILABLE
         clock.now = servers.beat_at
-        await until(lambda: replicas.as_of == servers.beat_at)
+        await comes_to_hold(lambda: replicas.as_of == servers.beat_at)
         assert await found(replicas) == servers.beat_at
 
 
@@ -190,10 +186,10 @@ async def test_a_primary_whose_clock_is_set_back_has_its_changes_seen(
         await seen(replicas)
         number = servers.beat_number()
         servers.write("UPDATE heartbeat SET beat_at = beat_at - interval '1 hour'")
-        await until(lambda: freshness.beat == number + 1)
+        await comes_to_hold(lambda: freshness.beat == number + 1)
         assert freshness.as_of < servers.beat_at - 3599
         servers.beat()
-        await until(lambda: freshness.as_of == servers.beat_at)
+        await comes_to_hold(lambda: freshness.as_of == servers.beat_at)
 
 
 async def test_a_session_that_the_server_ended_is_made_anew(servers: RegistryServers) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.feed import STARTED, Feed, Registry, lines, nik, registry, row
+from tests.support.waiting import until
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_MAX = 30.0
@@ -37,13 +37,6 @@ def empty(served: Registry) -> Registry:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return tmp_path / "feed.ndjson"
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + SECONDS_MAX
-    while not holds():
-        assert time.monotonic() < give_up, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def test_people_watermarks_and_batches_arrive_as_they_were_sent(
@@ -130,14 +123,14 @@ def test_a_growing_file_and_new_files_of_a_directory_are_followed(
     (directory / "notes.txt").write_bytes(b"not a feed")
     following = empty.start("follow", str(directory))
     try:
-        _until(lambda: len(empty.people()) == 1)
+        until(lambda: len(empty.people()) == 1)
         second = feed.person(2)
         with (directory / "000.ndjson").open("ab", buffering=0) as growing:
             growing.write(second[:100])
             growing.write(second[100:] + b"\n")
-        _until(lambda: len(empty.people()) == 2)
+        until(lambda: len(empty.people()) == 2)
         (directory / "001.jsonl").write_bytes(lines(feed.person(3), feed.beat()))
-        _until(lambda: len(empty.people()) == 3)
+        until(lambda: len(empty.people()) == 3)
         following.send_signal(signal.SIGTERM)
         out, _ = following.communicate(timeout=SECONDS_MAX)
     finally:
@@ -182,7 +175,7 @@ def _killed_after_a_batch(to: Registry, source: Path) -> bool:
     following = to.start("follow", str(source), "--batch=50")
     try:
         reached = _position(to)
-        _until(lambda: _position(to) > reached or following.poll() is not None)
+        until(lambda: _position(to) > reached or following.poll() is not None)
     finally:
         following.kill()
         following.communicate()
@@ -354,7 +347,7 @@ def test_unreadable_lines_of_two_files_are_both_kept(empty: Registry, source: Pa
 def test_a_second_follower_is_refused(empty: Registry, tmp_path: Path) -> None:
     first = empty.start("follow", "-")
     try:
-        _until(lambda: empty.heartbeat()["kept_by"] == "FEED")
+        until(lambda: empty.heartbeat()["kept_by"] == "FEED")
         second = empty.command("follow", "-", "--name=other")
         assert second.returncode == 1
         assert "another process follows" in second.stderr
@@ -408,7 +401,7 @@ def test_a_lost_session_is_taken_up_again(empty: Registry) -> None:
         assert following.stdin is not None
         following.stdin.write(lines(feed.person(1)))
         following.stdin.flush()
-        _until(lambda: len(empty.people()) == 1)
+        until(lambda: len(empty.people()) == 1)
         empty.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name = 'registry-follow'"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from padan_server.domain.agreement import PartnerKind
 from padan_server.domain.claims import LOOKUP_ELEMENTS
 from padan_server.transport.health import ask
 from tests.support.padan import Padan, padan
+from tests.support.waiting import until
 
 STALENESS_SECONDS_MAX = 3.0
 WAIT_SECONDS_MAX = 30.0
@@ -47,14 +47,6 @@ def key(running: Padan) -> PartnerKey:
 def agency(running: Padan, key: PartnerKey) -> Iterator[Client]:
     with running.client(key) as client:
         yield client
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds, for a bounded time."""
-    ends = time.monotonic() + WAIT_SECONDS_MAX
-    while not holds():
-        assert time.monotonic() < ends, "it does not come to hold"
-        time.sleep(0.02)
 
 
 def status(running: Padan, service: str) -> str:

@@ -89,6 +89,23 @@ def test_after_an_upgrade_beats_are_numbered_and_changes_told_with_where_they_we
     ) == [("DELETE", "3578", "3578"), ("UPDATE", "3578", before)]
 
 
+def beat_of(registry: str) -> int:
+    rows(registry, "UPDATE heartbeat SET beat_at = beat_at")
+    ((beat,),) = rows(registry, "SELECT beat FROM heartbeat")
+    return int(beat)
+
+
+def test_a_beat_on_another_timeline_is_above_all_before_it(registry: str) -> None:
+    """Also where a timeline's own number begins anew, as with pg_upgrade."""
+    before = beat_of(registry)
+    rows(registry, "ALTER TABLE heartbeat DISABLE TRIGGER heartbeat_number")
+    rows(registry, "UPDATE heartbeat SET timeline = 9")
+    rows(registry, "ALTER TABLE heartbeat ENABLE TRIGGER heartbeat_number")
+    first = beat_of(registry)
+    assert first >> 40 == (before >> 40) + 1
+    assert beat_of(registry) == first + 1
+
+
 def test_a_nik_that_is_corrected_is_told_as_gone_and_as_come(registry: str) -> None:
     ((old,),) = rows(registry, "SELECT nik FROM person ORDER BY nik LIMIT 1")
     new = old[:12] + "9998"

@@ -25,7 +25,7 @@ from padan_server.domain.feed import (
 )
 from padan_server.domain.feed.columns import PERSON
 from padan_server.domain.feed.content import known, loaded_row, of_line, of_row
-from padan_server.domain.feed.envelope import FeedReader
+from padan_server.domain.feed.envelope import AHEAD_MS_MAX, FeedReader
 from padan_server.domain.feed.person import KnownRegions
 from padan_server.domain.region import RegionTable
 from tests.support.feed import Feed, nik, row
@@ -319,3 +319,15 @@ def test_whatever_stands_in_an_envelope_is_read_or_refused(
     assert line.change is not None
     assert line.position is None or line.position > START
     of_line(raw)
+
+
+def test_a_time_ahead_of_our_clock_proves_nothing_and_its_change_is_read() -> None:
+    """Believed, it would make the registry look young until the time has come."""
+    feed = Feed()
+    ahead = json.loads(feed.person(1))
+    for by_ms, proves in ((AHEAD_MS_MAX, True), (AHEAD_MS_MAX + 1, False)):
+        ahead["source"]["ts_ms"] = NOW_MS + by_ms
+        line = reader().read(json.dumps(ahead).encode())
+        assert line is not None
+        assert isinstance(line.change, PersonChange)
+        assert bool(line.committed_ms) is proves

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padan_server.adapters import feed_sources
 from padan_server.adapters.feed_sources import FeedSources, Splitter
 from padan_server.domain.feed import LINE_BYTES_MAX, FeedError
 
@@ -82,3 +83,21 @@ def test_a_file_that_was_cut_is_read_from_its_start(tmp_path: Path) -> None:
 def test_a_source_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="cannot be read: FileNotFoundError"):
         read(tmp_path / "nowhere")
+
+
+def test_what_trickles_through_a_pipe_can_be_applied_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty block is where what was read is applied: it comes before the wait for more."""
+    monkeypatch.setattr(feed_sources, "POLL_SECONDS", 60.0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    descriptor = os.open(pipe, os.O_RDWR)  # both ways, so that opening waits for nobody
+    blocks = FeedSources([pipe], once=False, stop=threading.Event()).blocks()
+    os.write(descriptor, b"1\n")
+    assert next(blocks) == [b"1"]
+    later = threading.Timer(0.2, os.write, (descriptor, b"2\n"))
+    later.start()
+    assert [next(blocks), next(blocks)] == [[], [b"2"]]
+    later.join()
+    os.close(descriptor)

@@ -169,3 +169,12 @@ async def test_the_region_of_residence_is_the_records_not_the_niks(
     mover = found(village_code="3578011001")
     assert finds.residence(mover).coverage == Coverage(NOW - 2 * HOUR, True)
     assert finds.residence(Finding(None, NOW)).coverage is None
+
+
+async def test_a_retired_regency_whose_successor_has_no_watermark_is_behind(
+    regions: PolledRegions, watermarks: Watermarks, table: RegionTable
+) -> None:
+    retired = next(r for r in table.retired("regency") if len(r.successors) == 1)
+    watermarks.coverage.pop(retired.successors[0], None)
+    await regions.poll()
+    assert regions.of_prefix(f"{retired.code}01").behind

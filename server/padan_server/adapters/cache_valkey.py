@@ -139,6 +139,8 @@ class ValkeyCache:
 
     def _keep(self, findings: dict[bytes, Finding]) -> None:
         """Store findings of records, beside the answers that wait for them."""
+        if not self._freshness.registry:
+            return  # a seal names the registry
         if len(self._to_store) < TO_STORE_MAX:
             self._to_store |= {n: f for n, f in findings.items() if f.record is not None}
         if self._storing is None and self._to_store:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import DOUBLE_PRECISION, Date, cast, func, select, true
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy import Date, cast, func, literal_column, select, true
 
+from padan_server.adapters.asyncpg_sql import seconds, sql
 from padan_server.adapters.registry_tables import heartbeat, outreach_batch, tally, watermark
 from padan_server.domain.coverage import Coverage
 
-
-def _epoch(column: Any) -> Any:
-    return cast(func.extract("epoch", column), DOUBLE_PRECISION)
+_NOTHING: Any = literal_column("0")
 
 
 def _statement() -> str:
@@ -26,7 +24,7 @@ def _statement() -> str:
             func.array_agg(tally.c.channel).label("channels"),
             func.array_agg(tally.c.records).label("records"),
         )
-        .where(tally.c.records != 0)
+        .where(tally.c.records != _NOTHING)
         .group_by(tally.c.regency_code)
         .subquery("counted")
     )
@@ -34,8 +32,10 @@ def _statement() -> str:
         select(
             outreach_batch.c.regency_code,
             func.count().label("batches"),
-            func.coalesce(func.sum(outreach_batch.c.records_expected), 0).label("recordings"),
-            _epoch(func.min(outreach_batch.c.recorded_from)).label("recorded_from"),
+            func.coalesce(func.sum(outreach_batch.c.records_expected), _NOTHING).label(
+                "recordings"
+            ),
+            seconds(func.min(outreach_batch.c.recorded_from)).label("recorded_from"),
         )
         .where(outreach_batch.c.applied_at.is_(None))
         .group_by(outreach_batch.c.regency_code)
@@ -55,10 +55,10 @@ def _statement() -> str:
         func.coalesce(
             watermark.c.regency_code, counted.c.regency_code, pending.c.regency_code
         ).label("code"),
-        _epoch(heartbeat.c.beat_at).label("as_of"),
+        seconds(heartbeat.c.beat_at).label("as_of"),
         watermark.c.regency_code.is_not(None).label("told"),
         cast(watermark.c.centralised_since, Date).label("centralised_since"),
-        _epoch(watermark.c.complete_to).label("complete_to"),
+        seconds(watermark.c.complete_to).label("complete_to"),
         watermark.c.records_expected,
         counted.c.channels,
         counted.c.records,
@@ -66,8 +66,7 @@ def _statement() -> str:
         pending.c.recordings,
         pending.c.recorded_from,
     ).select_from(covered)
-    dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
-    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    return sql(statement)
 
 
 _COVERAGE = _statement()

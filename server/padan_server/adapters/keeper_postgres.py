@@ -14,9 +14,9 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import Executable, exists, func, literal_column, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import exists, func, literal_column, select, update
 
+from padan_server.adapters.asyncpg_sql import FAILURES, sql
 from padan_server.adapters.registry_tables import heartbeat, watermark
 
 BEAT_SECONDS = 0.2
@@ -30,22 +30,7 @@ RECONNECT_SECONDS_MAX = 2.0
 
 _STATEMENT_SECONDS_MAX = 5.0
 
-_FAILURES = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-    asyncio.IncompleteReadError,
-)
-
 _log = structlog.get_logger(__name__)
-
-
-def compiled(statement: Executable) -> str:
-    """Give a statement's text as asyncpg takes it."""
-    dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
-    return str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]
 
 
 _BEATING = (
@@ -53,12 +38,12 @@ _BEATING = (
     .where(heartbeat.c.kept_by == literal_column("'CLOCK'"))
     .values(beat_at=func.clock_timestamp())
 )
-_BEAT = compiled(_BEATING.returning(heartbeat.c.beat))
+_BEAT = sql(_BEATING.returning(heartbeat.c.beat))
 
 # In one statement: whoever hands the registry to a feed waits for the heartbeat's row, or has it
 # first; then no watermark of the feed's is overwritten with our clock.
 _kept = _BEATING.returning(heartbeat.c.beat).cte("kept")
-_BEAT_AND_ADVANCE = compiled(
+_BEAT_AND_ADVANCE = sql(
     select(_kept.c.beat).add_cte(
         update(watermark)
         .where(watermark.c.centralised_since.is_not(None), exists(select(_kept.c.beat)))
@@ -126,7 +111,7 @@ async def keeping(
                 await keep(connection, worked.set)
             finally:
                 connection.terminate()
-        except _FAILURES as error:
+        except FAILURES as error:
             pause = (
                 RECONNECT_SECONDS_MIN if worked.is_set() else min(pause * 2, RECONNECT_SECONDS_MAX)
             )

@@ -7,12 +7,9 @@ from typing import Any
 
 import msgspec
 import zstandard
-from sqlalchemy import ClauseElement
-from sqlalchemy.dialects import postgresql
 
 from padan_server.domain.agreement import Agreement, Partner
 from padan_server.domain.ledger import (
-    ENTRY_BYTES_MAX,
     Batch,
     BoundRow,
     Head,
@@ -21,12 +18,10 @@ from padan_server.domain.ledger import (
     SearchRow,
     microseconds,
 )
+from padan_server.domain.tiles import LENGTH_BYTES, pack_entries
 
-_LENGTH_BYTES = 2
 _BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 """Longest bundle that is read: above a thousand of the longest entries."""
-
-_DIALECT = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 # Level 1 compresses entries to a quarter for a microsecond each; higher levels gain little.
 _compress = zstandard.ZstdCompressor(level=1).compress
@@ -34,19 +29,9 @@ _decompress = zstandard.ZstdDecompressor().decompress
 _partner = msgspec.json.Decoder(Partner).decode
 
 
-def sql(statement: ClauseElement) -> str:
-    """Compile a statement once, with the placeholders of asyncpg."""
-    return str(statement.compile(dialect=_DIALECT))
-
-
 def pack(entries: Sequence[bytes]) -> bytes:
     """Write a bundle: each entry with its length in two bytes (as C2SP tlog-tiles), compressed."""
-    parts = []
-    for data in entries:
-        assert len(data) <= ENTRY_BYTES_MAX, "entries are bounded where they enter"
-        parts.append(len(data).to_bytes(_LENGTH_BYTES, "big"))
-        parts.append(data)
-    return _compress(b"".join(parts))
+    return _compress(pack_entries(entries))
 
 
 def unpack(packed: bytes) -> list[bytes]:
@@ -61,7 +46,7 @@ def unpack(packed: bytes) -> list[bytes]:
 def _cut(bundle: bytes) -> Iterator[bytes]:
     at, end = 0, len(bundle)
     while at < end:
-        begin = at + _LENGTH_BYTES
+        begin = at + LENGTH_BYTES
         at = begin + int.from_bytes(bundle[at:begin], "big")
         if at > end:
             raise LedgerError("a bundle of entries is cut short")

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from padan_server.adapters import ledger_tables as tables
-from padan_server.adapters.ledger_rows import sql
+from padan_server.adapters.asyncpg_sql import sql
 
 PARAMETERS = 31
 APPEND = f"SELECT ledger_append({', '.join(f'${n}' for n in range(1, PARAMETERS + 1))})"

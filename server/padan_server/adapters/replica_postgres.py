@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from padan_server.adapters import replica_sql
+from padan_server.adapters import asyncpg_sql, replica_sql
 from padan_server.domain.freshness import Snapshot
 from padan_server.domain.nik import Nik
 from padan_server.domain.person import Finding
@@ -23,15 +23,7 @@ CONNECT_SECONDS_MAX = 2.0
 WATCH_SECONDS_MAX = 1.0
 """A replica that has not told its heartbeat by then is taken for away."""
 
-FAILURES = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-    asyncio.IncompleteReadError,
-    replica_sql.NoHeartbeat,
-)
+FAILURES = (*asyncpg_sql.FAILURES, replica_sql.NoHeartbeat)
 """What asking a replica raises."""
 
 

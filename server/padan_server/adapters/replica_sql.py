@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     CHAR,
-    DOUBLE_PRECISION,
     BigInteger,
     DateTime,
     Text,
@@ -23,8 +22,8 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
+from padan_server.adapters.asyncpg_sql import seconds, sql
 from padan_server.adapters.registry_tables import Xid8, change_feed, heartbeat, person
 from padan_server.domain.freshness import Change, Snapshot
 from padan_server.domain.person import Finding, LifeStatus, Record, RecordStatus
@@ -38,16 +37,6 @@ _LIFE_STATUS, _RECORD_STATUS = _FIELDS.index("life_status"), _FIELDS.index("reco
 _NULLABLE_TEXT = frozenset({"mother_name", "father_name", "postal_code"})
 
 
-def compiled(statement: Any) -> str:
-    """Give a statement's text; parameters are numbered in the order of the statement."""
-    dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
-    return str(statement.compile(dialect=dialect))
-
-
-def _seconds(column: Any) -> Any:
-    return cast(func.extract("epoch", column), DOUBLE_PRECISION)
-
-
 def _read(column: Any) -> Any:
     """Give a column as Record has it."""
     if column.name in _NULLABLE_TEXT:
@@ -55,7 +44,7 @@ def _read(column: Any) -> Any:
     if isinstance(column.type, CHAR):  # PostgreSQL pads what is shorter
         return func.rtrim(column)
     if isinstance(column.type, DateTime):
-        return _seconds(column)
+        return seconds(column)
     return column
 
 
@@ -64,10 +53,10 @@ def _number(xid: Any) -> Any:
     return cast(cast(xid, Text), BigInteger)
 
 
-FIND = compiled(
+FIND = sql(
     select(
         heartbeat.c.beat,
-        _seconds(heartbeat.c.beat_at),
+        seconds(heartbeat.c.beat_at),
         *(_read(person.c[_NAMES.get(name, name)]).label(name) for name in _FIELDS),
     ).select_from(
         heartbeat.outerjoin(person, person.c.nik == any_(bindparam("niks", type_=ARRAY(Text))))
@@ -82,11 +71,11 @@ _changes = (
     .limit(literal_column(str(CHANGES_MAX + 1)))
     .lateral("changes")
 )
-SNAPSHOT = compiled(
+SNAPSHOT = sql(
     select(
         cast(heartbeat.c.registry, Text),
         heartbeat.c.beat,
-        _seconds(heartbeat.c.beat_at),
+        seconds(heartbeat.c.beat_at),
         _number(func.pg_snapshot_xmin(func.pg_current_snapshot())),
         _changes.c.id,
         _changes.c.xid,

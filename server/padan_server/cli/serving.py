@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,12 +56,15 @@ def serve() -> None:
     }
     given.data_dir.mkdir(parents=True, exist_ok=True)
     with _metrics(given) as metrics:
-        ended: Callable[[int], None] = lambda _: None  # noqa: E731 - nothing to do
         if metrics is not None:
             environment[DIRECTORY_VARIABLE] = str(metrics.directory)
-            ended = metrics.forget
         others = [
-            Supervised(f"worker-{n}", ["worker", str(n)], environment, ended=ended)
+            Supervised(
+                f"worker-{n}",
+                ["worker", str(n)],
+                environment,
+                ended=metrics.forget if metrics else None,
+            )
             for n in range(given.workers)
         ]
         if given.registry_url is not None:

@@ -17,9 +17,6 @@ from padan_server.domain.merkle import Frontier
 SUBJECT_KEY_BYTES = 8
 """How much of HMAC-SHA-256(epoch key, NIK) is kept to search by; hits are checked again."""
 
-ENTRY_BYTES_MAX = 2**16 - 1
-"""Longest entry: bundles name lengths in two bytes, as C2SP tlog-tiles does."""
-
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

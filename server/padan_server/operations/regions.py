@@ -6,13 +6,12 @@ binds. Each call leaves its entry all the same.
 
 from __future__ import annotations
 
-from typing import Generic, NoReturn, Protocol, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from padan_server.domain.agreement import Grant
 from padan_server.domain.call import Call
 from padan_server.domain.caller import Caller
 from padan_server.domain.claims import Method, RegionQuery, RegionsQuery
-from padan_server.domain.coverage import Summary
 from padan_server.domain.listing import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -24,21 +23,9 @@ from padan_server.domain.listing import (
 from padan_server.domain.refusal import Reason, Refusal, RequestInvalid
 from padan_server.domain.region import COUNTRY, LEVELS, Region, RegionTable
 from padan_server.operations.drafts import Drafted, Drafts
+from padan_server.ports import CoverageReports
 
 Q = TypeVar("Q", RegionsQuery, RegionQuery)
-
-
-class CoverageReports(Protocol):
-    """What is known of the regions' coverage."""
-
-    @property
-    def as_of(self) -> float:
-        """How old it is: seconds since the epoch. Raises Refusal REGISTRY_UNAVAILABLE."""
-        ...
-
-    def summary(self, code: str) -> Summary | None:
-        """Give the coverage of a current regency or province, or of COUNTRY; None of all else."""
-        ...
 
 
 class _OfRegions(Generic[Q]):
