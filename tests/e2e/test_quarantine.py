@@ -206,3 +206,20 @@ def test_a_retry_is_told_which_rows(empty: Registry, words: list[str]) -> None:
     done = empty.command("quarantine", "retry", *words)
     assert done.returncode == 2
     assert "name either" in done.stderr
+
+
+def test_retry_of_an_id_that_is_not_there_is_told(empty: Registry) -> None:
+    done = empty.command("quarantine", "retry", "99999")
+    assert done.returncode == 1
+    assert "1 of these ids wait for nothing" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("follow", "-"), ("quarantine", "list")])
+def test_a_url_that_is_none_is_one_clear_line(
+    empty: Registry, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(empty, "url", "nonsense")
+    done = empty.command(*command)
+    assert done.returncode != 0
+    assert "the registry's URL cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -25,7 +25,7 @@ class RegistryAway(FeedError):
 
 
 def connect(url: str, application: str) -> psycopg.Connection[Any]:
-    """Connect, in autocommit. Raises RegistryAway."""
+    """Connect, in autocommit. Raises RegistryAway; FeedError if the URL is none."""
     try:
         return psycopg.connect(
             url,
@@ -37,6 +37,8 @@ def connect(url: str, application: str) -> psycopg.Connection[Any]:
         )
     except psycopg.OperationalError as error:
         raise RegistryAway("the registry cannot be reached") from error
+    except psycopg.ProgrammingError as error:
+        raise FeedError("the registry's URL cannot be read: postgresql://...") from error
 
 
 @contextmanager

@@ -98,9 +98,11 @@ def _session(registry_url: str) -> Iterator[psycopg.Connection[Any]]:
     try:
         with psycopg.connect(registry_url, connect_timeout=CONNECT_SECONDS_MAX) as session:
             yield session
-    except psycopg.Error as error:
-        # The type alone: a driver's text may quote what it carried.
+    # The type alone: a driver's text may quote what it carried.
+    except psycopg.OperationalError as error:
         raise OutreachError(f"the registry cannot be reached: {type(error).__name__}") from None
+    except psycopg.Error as error:
+        raise OutreachError(f"the registry refused: {type(error).__name__}") from None
 
 
 def _run(session: psycopg.Connection[Any], statement: Executable) -> psycopg.Cursor[Any]:

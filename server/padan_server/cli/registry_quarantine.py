@@ -101,7 +101,7 @@ def retry(
     """Read rows again, and apply those that pass now; tells of those that still do not.
 
     What is held stands: a row does not replace a record that became newer in the meantime. Exit
-    code 0 if all passed, 1 if some did not.
+    code 0 if all passed, 1 if some did not or are not there.
     """
     from padan_server.adapters.feed_retry import FeedRetry
 
@@ -126,12 +126,15 @@ def retry(
             session.close()
     except FeedError as error:
         fail(str(error), code=2)
+    absent = len(set(ids or ())) - applied - still.total() if ids else 0
     out.print(f"{applied:,} applied, {still.total():,} still kept out")
+    if absent:
+        out.print(f"{absent:,} of these ids wait for nothing: they are not there, or are applied")
     if still:
         out.print(table)
         told = ", ".join(f"{count:,} {name}" for name, count in still.most_common())
         out.print(f"still kept out: {told}")
-    raise typer.Exit(1 if still else 0)
+    raise typer.Exit(1 if still or absent else 0)
 
 
 @contextmanager
